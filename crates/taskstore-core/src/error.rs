@@ -1,0 +1,118 @@
+//! What can go wrong, as values that a caller can act on.
+
+use std::time::Duration;
+
+use crate::model::{Status, TaskId};
+
+/// The result of everything here.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Any error as a source.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What went wrong with the store. A handler's own failure is another type.
+#[non_exhaustive]
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such thing.
+    #[error("{what} {key} was not found")]
+    NotFound {
+        /// What was looked for: `task`, `task definition`, `handler`.
+        what: &'static str,
+        /// The id or name that was asked for.
+        key: String,
+    },
+    /// There is one already.
+    #[error("{what} {key} exists already")]
+    AlreadyExists {
+        /// What was to be made.
+        what: &'static str,
+        /// Its id or name.
+        key: String,
+    },
+    /// A value that cannot be accepted. Nothing was written.
+    #[error("{field} is not valid: {reason}")]
+    Invalid {
+        /// The field, as the caller typed it.
+        field: &'static str,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The lifecycle does not allow this move from the status that the task has.
+    #[error("task {task} is {from} and cannot be {to}")]
+    InvalidTransition {
+        /// The task.
+        task: TaskId,
+        /// The status it has.
+        from: Status,
+        /// What was asked, as a participle: `canceled`, `paused`.
+        to: &'static str,
+    },
+    /// Another runner took the task's lease over. Nothing was changed.
+    #[error("the lease on task {task} was lost to another runner")]
+    LeaseLost {
+        /// The task.
+        task: TaskId,
+    },
+    /// The tables are not those that this build works with.
+    #[error("the schema is at version {found}, this build needs {expected}: {advice}")]
+    Schema {
+        /// The version found; 0 where there are no tables.
+        found: u32,
+        /// The version that this build needs.
+        expected: u32,
+        /// What to do about it.
+        advice: &'static str,
+    },
+    /// Worth trying again: the database is away, busy, or chose this transaction as a victim.
+    #[error("the database is not available: {source}")]
+    Unavailable {
+        /// What the driver said.
+        source: BoxError,
+    },
+    /// The database refused, and would refuse again.
+    #[error("the database refused: {source}")]
+    Backend {
+        /// What the driver said.
+        source: BoxError,
+    },
+}
+
+impl Error {
+    /// A value that cannot be accepted.
+    pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
+        Self::Invalid { field, reason: reason.into() }
+    }
+
+    /// Something that is not there.
+    pub fn not_found(what: &'static str, key: &(impl ToString + ?Sized)) -> Self {
+        Self::NotFound { what, key: key.to_string() }
+    }
+
+    /// Something that is there already.
+    pub fn already_exists(what: &'static str, key: &(impl ToString + ?Sized)) -> Self {
+        Self::AlreadyExists { what, key: key.to_string() }
+    }
+
+    /// A failure that may pass.
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
+        Self::Unavailable { source: source.into() }
+    }
+
+    /// A failure that would come again.
+    pub fn backend(source: impl Into<BoxError>) -> Self {
+        Self::Backend { source: source.into() }
+    }
+
+    /// A call that did not answer within its deadline.
+    #[must_use]
+    pub fn timed_out(call: &'static str, after: Duration) -> Self {
+        Self::unavailable(format!("{call} did not answer within {after:?}"))
+    }
+
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}

@@ -1,0 +1,27 @@
+//! The heart of **taskstore**, a durable task queue that lives in the database you already have.
+//!
+//! Most programs depend on the facade crate `taskstore` and never name this one. Depend on it
+//! directly to write a store of your own: implement [`Backend`], then let the suite in
+//! `taskstore-conformance` prove it.
+//!
+//! A **task** is in exactly one *place*: ready, later, leased, paused or done. A [`Backend`] moves
+//! tasks between places, guarded by what the caller believes; which move to make is decided here,
+//! once, by the pure function [`lifecycle::next`].
+//!
+//! Architecture invariant: this crate performs no I/O and names no driver.
+
+pub mod backend;
+pub mod clock;
+mod error;
+pub mod lifecycle;
+pub mod limits;
+mod model;
+mod retry;
+
+pub use backend::{Backend, Heartbeat};
+pub use error::{BoxError, Error, Result};
+pub use model::{
+    Alias, Attempt, Definition, DefinitionId, DefinitionStatus, Holder, LeaseId, LogLevel, LogLine,
+    Progress, QueueName, RunnerId, Status, Task, TaskId, UniqueHash,
+};
+pub use retry::{Backoff, MAX_ATTEMPTS};

@@ -1,0 +1,103 @@
+//! Every limit that a user can meet, with the check that says so.
+//!
+//! A value past its limit is [`Error::Invalid`], which names the field, and nothing is written.
+
+use std::time::Duration;
+
+use crate::{Error, Result};
+
+/// Most bytes of a task's parameters, as JSON: 1 MiB.
+pub const PARAMETERS_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of a task's output, as JSON: 1 MiB.
+pub const OUTPUT_BYTES_MAX: usize = 1 << 20;
+/// Most bytes of one log line: 8 KiB. Longer lines are cut and marked.
+pub const LOG_LINE_BYTES_MAX: usize = 8 << 10;
+/// Most log lines that are kept of one attempt: 1,000. The newest win.
+pub const LOG_LINES_MAX: u32 = 1_000;
+/// Most bytes of an error or a reason: 16 KiB. Longer texts are cut and marked.
+pub const ERROR_BYTES_MAX: usize = 16 << 10;
+/// Most characters of a queue's name: 64.
+pub const QUEUE_CHARS_MAX: usize = 64;
+/// Most characters of an alias: 128.
+pub const ALIAS_CHARS_MAX: usize = 128;
+/// Most characters of a definition's title: 255.
+pub const TITLE_CHARS_MAX: usize = 255;
+/// Most bytes of a definition's description or memo: 64 KiB.
+pub const DESCRIPTION_BYTES_MAX: usize = 64 << 10;
+/// Most bytes of a unique key or its scope: 1 KiB.
+pub const UNIQUE_KEY_BYTES_MAX: usize = 1 << 10;
+/// Most attempts that a task can be given: 10,000.
+pub const ATTEMPTS_MAX: u32 = 10_000;
+/// The longest delay, snooze or backoff: 100 years of 365 days.
+pub const DELAY_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+/// Most tasks in one enqueue request: 10,000. `Store` cuts longer ones into several.
+pub const ENQUEUE_TASKS_MAX: usize = 10_000;
+/// Most ids in one request: 10,000.
+pub const IDS_MAX: usize = 10_000;
+/// The shortest lease: 2 s.
+pub const LEASE_MIN: Duration = Duration::from_secs(2);
+/// The longest lease: one day.
+pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most tasks that a runner runs at the same time: 10,000.
+pub const CONCURRENCY_MAX: usize = 10_000;
+
+/// Refuses a text that is too long in bytes, or holds a NUL, which not every engine can store.
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_text(field: &'static str, text: &str, bytes_max: usize) -> Result<()> {
+    check_bytes(field, text.len(), bytes_max)?;
+    if text.contains('\0') {
+        return Err(Error::invalid(field, "it holds a NUL character"));
+    }
+    Ok(())
+}
+
+/// Refuses more bytes than a field may have.
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_bytes(field: &'static str, bytes: usize, bytes_max: usize) -> Result<()> {
+    if bytes > bytes_max {
+        return Err(Error::invalid(
+            field,
+            format!("it has {bytes} bytes, at most {bytes_max} are allowed"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses a delay above [`DELAY_MAX`].
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_delay(field: &'static str, delay: Duration) -> Result<()> {
+    if delay > DELAY_MAX {
+        return Err(Error::invalid(field, "it is longer than 100 years"));
+    }
+    Ok(())
+}
+
+/// Makes a text storable everywhere: NUL becomes the replacement character, and what is longer than
+/// `bytes_max` is cut at a character and marked with `… [cut]`.
+///
+/// ```
+/// assert_eq!(taskstore_core::limits::tame("a\0b".into(), 100), "a\u{FFFD}b");
+/// assert!(taskstore_core::limits::tame("x".repeat(100), 20).ends_with("… [cut]"));
+/// ```
+#[must_use]
+pub fn tame(mut text: String, bytes_max: usize) -> String {
+    const MARK: &str = "… [cut]";
+    if text.contains('\0') {
+        text = text.replace('\0', "\u{FFFD}");
+    }
+    if text.len() > bytes_max {
+        let mut keep = bytes_max.saturating_sub(MARK.len());
+        while !text.is_char_boundary(keep) {
+            keep -= 1;
+        }
+        text.truncate(keep);
+        text.push_str(MARK);
+    }
+    text
+}

@@ -1,0 +1,17 @@
+//! The nouns: what a task, a definition and a queue are. No behaviour beyond checking names.
+
+mod definition;
+mod id;
+mod log;
+mod name;
+mod status;
+mod task;
+mod unique;
+
+pub use definition::{Definition, DefinitionStatus};
+pub use id::{DefinitionId, LeaseId, RunnerId, TaskId};
+pub use log::{LogLevel, LogLine};
+pub use name::{Alias, QueueName};
+pub use status::Status;
+pub use task::{Attempt, Holder, Progress, Task};
+pub use unique::UniqueHash;
