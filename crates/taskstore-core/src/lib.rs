@@ -17,6 +17,8 @@ pub mod lifecycle;
 pub mod limits;
 mod model;
 mod retry;
+mod runner;
+mod watcher;
 
 pub use backend::{Backend, Heartbeat};
 pub use error::{BoxError, Error, Result};

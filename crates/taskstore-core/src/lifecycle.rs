@@ -14,7 +14,11 @@
 //! [`next`] is the only place where a status is decided. What is not in its table is
 //! [`InvalidTransition`](crate::Error::InvalidTransition).
 
+mod ending;
+
 use std::time::Duration;
+
+pub use ending::Ending;
 
 use crate::{
     Backoff, Status,
@@ -32,13 +36,21 @@ pub struct Standing {
     pub max_attempts: u32,
     /// Whether somebody has asked for it to be canceled or deleted while it runs.
     pub cancel_requested: bool,
+    /// Whether a lease on it was lost before, and it has not run to an end since.
+    pub suspect: bool,
 }
 
 impl Standing {
     /// A task that is running its attempt number `attempts + 1`.
     #[must_use]
     pub const fn running(attempts: u32, max_attempts: u32) -> Self {
-        Self { status: Status::Running, attempts, max_attempts, cancel_requested: false }
+        Self {
+            status: Status::Running,
+            attempts,
+            max_attempts,
+            cancel_requested: false,
+            suspect: false,
+        }
     }
 }
 
@@ -164,11 +176,11 @@ pub fn next(standing: &Standing, event: Event, policy: Policy<'_>) -> Option<Nex
 
         (Running, Succeeded) => ended(Success),
         (Running, CanceledInside) => ended(Canceled),
-        (Running, Failed(retry)) => failed(standing, retry, policy),
+        (Running, Failed(retry)) => failed(standing, retry, policy, false),
         (Running, Snoozed(by)) => back(standing, Requeue::After(by), false),
-        (Running, Released) => back(standing, Requeue::AsBefore, false),
+        (Running, Released) => back(standing, Requeue::AsBefore, standing.suspect),
         (Running, LeaseLost { alone: false }) => back(standing, Requeue::AsBefore, true),
-        (Running, LeaseLost { alone: true }) => failed(standing, Retry::ByBackoff, policy),
+        (Running, LeaseLost { alone: true }) => failed(standing, Retry::ByBackoff, policy, true),
         (Running, Cancel | Delete) => Next::Requested,
 
         (Queued | Paused, Cancel | Delete) => {
@@ -210,7 +222,7 @@ const fn ended(status: Status) -> Next {
     Next::Ended { status, attempt: AttemptIs::Counted }
 }
 
-fn failed(standing: &Standing, retry: Retry, policy: Policy<'_>) -> Next {
+fn failed(standing: &Standing, retry: Retry, policy: Policy<'_>, suspect: bool) -> Next {
     let attempt = standing.attempts.saturating_add(1);
     let delay = match retry {
         Retry::Never => return ended(Status::Failed),
@@ -218,7 +230,7 @@ fn failed(standing: &Standing, retry: Retry, policy: Policy<'_>) -> Next {
         Retry::After(delay) => delay,
         Retry::ByBackoff => policy.backoff.delay(attempt, policy.chance),
     };
-    yielding(standing, Requeue::After(delay), AttemptIs::Counted, false)
+    yielding(standing, Requeue::After(delay), AttemptIs::Counted, suspect)
 }
 
 fn back(standing: &Standing, to: Requeue, suspect: bool) -> Next {
@@ -243,7 +255,7 @@ mod tests {
 
     fn step(status: Status, event: Event, cancel_requested: bool) -> Option<Next> {
         let backoff = Backoff::fixed(SECOND);
-        let standing = Standing { status, attempts: 1, max_attempts: 3, cancel_requested };
+        let standing = Standing { status, cancel_requested, ..Standing::running(1, 3) };
         next(&standing, event, Policy { backoff: &backoff, chance: 0.5 })
     }
 
@@ -273,7 +285,7 @@ mod tests {
             (Running, CanceledInside) => over(Canceled, Counted),
             (Running, Released) => queued(AsBefore, Refunded, false),
             (Running, LeaseLost { alone: false }) => queued(AsBefore, Refunded, true),
-            (Running, LeaseLost { alone: true }) => queued(After(SECOND), Counted, false),
+            (Running, LeaseLost { alone: true }) => queued(After(SECOND), Counted, true),
             (Running, Cancel | Delete) => Some(Next::Requested),
             (Queued | Paused, Cancel | Delete) => over(Canceled, Refunded),
             (Queued, Pause) => Some(Next::Paused),
@@ -311,6 +323,20 @@ mod tests {
         assert_eq!(
             next(&Standing::running(0, 1), Event::Failed(Retry::ByBackoff), policy),
             over(Status::Failed, Counted)
+        );
+    }
+
+    #[test]
+    fn a_suspect_that_never_ran_stays_one() {
+        let policy = Policy { backoff: &Backoff::Polynomial, chance: 0.5 };
+        let standing = Standing { suspect: true, ..Standing::running(0, 3) };
+        assert_eq!(
+            next(&standing, Event::Released, policy),
+            queued(Requeue::AsBefore, Refunded, true)
+        );
+        assert_eq!(
+            next(&standing, Event::Snoozed(SECOND), policy),
+            queued(Requeue::After(SECOND), Refunded, false)
         );
     }
 

@@ -166,7 +166,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>>;
 
     /// Leases whose last beat is old: a hint that keeps the read small, never a verdict. Must name
-    /// every lease without a beat for two thirds of its length or more, also where the engine's
+    /// every lease without a beat for a third of its length or more, also where the engine's
     /// clock stepped back. Leaves out those whose row somebody holds, because a beat could not have
     /// been written there. An engine that cannot skip a lock reads under the lock that a beat needs.
     ///
