@@ -15,6 +15,7 @@ pub mod clock;
 mod error;
 pub mod lifecycle;
 pub mod limits;
+mod memory;
 mod model;
 mod retry;
 mod runner;
@@ -22,6 +23,7 @@ mod watcher;
 
 pub use backend::{Backend, Heartbeat};
 pub use error::{BoxError, Error, Result};
+pub use memory::MemoryBackend;
 pub use model::{
     Alias, Attempt, Definition, DefinitionId, DefinitionStatus, Holder, LeaseId, LogLevel, LogLine,
     Progress, QueueName, RunnerId, Status, Task, TaskId, UniqueHash,
