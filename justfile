@@ -1,0 +1,25 @@
+# Thin names over `cargo xtask`, for those who have `just`. Nothing lives here.
+
+# List the names.
+default:
+    @just --list
+
+# Set up and run all tests.
+test:
+    cargo xtask test
+
+# Format, lints, documentation, and the rules of the house.
+lint:
+    cargo xtask lint
+
+# What takes longer: a release build, the oldest rusqlite, other libraries beside ours.
+check-more:
+    cargo xtask check-more
+
+# All that continuous integration runs.
+ci:
+    .ci/run
+
+# Before a release: licenses, sources and duplicates of the dependencies (needs cargo-deny).
+deny:
+    cargo deny check bans licenses sources
