@@ -1,2 +1,56 @@
-//! Chores.
-fn main() {}
+//! The project's chores: `cargo xtask COMMAND`. One module a command; what they share (steps,
+//! the tally of tests, the checks of the machine) has a module of its own.
+//!
+//! Everything here must work on a bare machine with cargo and a C compiler: no command may need a
+//! cargo subcommand that does not come with Rust.
+
+mod check_more;
+mod engine_files;
+mod environment;
+mod lint;
+mod metadata;
+mod screen;
+mod step;
+mod tally;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The chores of taskstore.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Sets up what the tests need and runs all of them.
+    Test,
+    /// Checks format, lints, documentation and the rules of the house.
+    Lint,
+    /// Checks what takes longer: a release build, the oldest rusqlite, other libraries beside ours.
+    CheckMore,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Test => test::run(),
+        Command::Lint => lint::run(),
+        Command::CheckMore => check_more::run(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            screen::complain(&error.to_string());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// An error that is only ever shown to a person.
+type Result<T, E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -1,0 +1,115 @@
+//! The `sql/` folders of the engines: one statement a file, the same names on every engine.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use crate::Result;
+
+/// Names that one engine has and another rightly lacks: the folder's crate and the file.
+const EXCEPTIONS: [(&str, &str); 0] = [];
+
+/// What is wrong with the SQL files below `crates`.
+pub(crate) fn problems(crates: &Path) -> Result<Vec<String>> {
+    let mut problems = Vec::new();
+    let mut engines = BTreeMap::new();
+    for entry in fs::read_dir(crates)? {
+        let folder = entry?.path();
+        let sql = folder.join("sql");
+        if sql.is_dir() {
+            let engine = name_of(&folder);
+            let mut names = BTreeSet::new();
+            collect(&sql, "", &mut names, &mut problems)?;
+            if names.is_empty() {
+                problems.push(format!("{engine}/sql holds no file"));
+            }
+            engines.insert(engine, names);
+        }
+    }
+    problems.extend(differences(&engines));
+    Ok(problems)
+}
+
+/// Names below a folder, relative to it.
+fn collect(
+    folder: &Path,
+    prefix: &str,
+    names: &mut BTreeSet<String>,
+    problems: &mut Vec<String>,
+) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = format!("{prefix}{}", name_of(&path));
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), names, problems)?;
+            continue;
+        }
+        if !well_named(&name_of(&path)) {
+            problems.push(format!("{}: not a name like claim_batch.sql", path.display()));
+        }
+        if !fs::read_to_string(&path)?.starts_with("-- ") {
+            problems.push(format!("{}: it must open with a comment", path.display()));
+        }
+        names.insert(name);
+    }
+    Ok(())
+}
+
+fn well_named(name: &str) -> bool {
+    name.strip_suffix(".sql").is_some_and(|stem| {
+        !stem.is_empty()
+            && stem.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    })
+}
+
+/// Files that one engine has and another has not.
+fn differences(engines: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let all: BTreeSet<&String> = engines.values().flatten().collect();
+    let mut problems = Vec::new();
+    for (engine, names) in engines {
+        for name in &all {
+            let excepted = EXCEPTIONS.contains(&(engine.as_str(), name.as_str()));
+            if !names.contains(*name) && !excepted {
+                problems.push(format!("{engine}/sql/{name} is missing, other engines have it"));
+            }
+        }
+    }
+    problems
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_one_engine_lacks_is_named_and_so_are_bad_names_and_missing_comments() {
+        let house = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let path = house.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("one/sql/claim.sql", "-- Claims.\nSELECT 1;");
+        put("one/sql/migrations/0001_initial.sql", "-- Tables.\nSELECT 1;");
+        put("two/sql/claim.sql", "SELECT 1;");
+        put("two/sql/Bad-Name.sql", "-- x\n");
+        put("three/src/lib.rs", "");
+
+        let problems = problems(house.path()).unwrap().join("\n");
+        for expected in [
+            "two/sql/migrations/0001_initial.sql is missing",
+            "one/sql/Bad-Name.sql is missing",
+            "Bad-Name.sql: not a name like",
+            "two/sql/claim.sql: it must open with a comment",
+        ] {
+            assert!(problems.contains(expected), "{expected} in {problems}");
+        }
+        assert_eq!(problems.lines().count(), 4, "{problems}");
+    }
+}

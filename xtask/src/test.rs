@@ -1,0 +1,95 @@
+//! `cargo xtask test`: sets up what the tests need and runs all of them.
+//!
+//! It uses cargo's own test runner, the same on every machine, and never leaves anything out
+//! silently: what a runner ignores is listed, and a step without any test fails.
+
+use std::{fs, path::Path};
+
+use crate::{
+    Result, environment,
+    metadata::{root, target_folder},
+    screen::say,
+    step::{Steps, Tests, cargo},
+};
+
+/// Runs all tests; whether all passed.
+pub(crate) fn run() -> Result<bool> {
+    environment::prepare()?;
+
+    let mut steps = Steps::default();
+    steps.command(
+        "build the tests",
+        Tests::None,
+        &mut cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-run"]),
+    )?;
+    steps.command(
+        "all tests",
+        Tests::Some,
+        &mut cargo(&["test", "--workspace", "--all-targets", "--locked", "--no-fail-fast"]),
+    )?;
+    // `--all-targets` leaves these out.
+    steps.command(
+        "examples in the documentation",
+        Tests::Some,
+        &mut cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]),
+    )?;
+    // A build of its own: in the workspace's other crates would turn the feature on again.
+    steps.command(
+        "taskstore without default features",
+        Tests::None,
+        &mut cargo(&[
+            "test",
+            "--package",
+            "taskstore",
+            "--no-default-features",
+            "--locked",
+            "--no-fail-fast",
+        ]),
+    )?;
+    run_examples(&mut steps)?;
+
+    if !steps.tally().ignored.is_empty() {
+        say("\nignored by their runners:");
+        for line in &steps.tally().ignored {
+            say(&format!("  {line}"));
+        }
+    }
+    say("");
+    let all_well = steps.all_well();
+    say(&steps.tally().to_string());
+    Ok(all_well)
+}
+
+/// Runs every example to its end, in a folder of its own.
+fn run_examples(steps: &mut Steps) -> Result<()> {
+    for name in examples(&root().join("examples/examples"))? {
+        let folder = target_folder().join("xtask/examples").join(&name);
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        steps.command(
+            &format!("example {name}"),
+            Tests::None,
+            cargo(&["run", "--package", "taskstore-examples", "--locked", "--example", &name])
+                .current_dir(folder),
+        )?;
+    }
+    Ok(())
+}
+
+/// The names of the examples, sorted.
+fn examples(folder: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    if !folder.exists() {
+        return Ok(names);
+    }
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+    }
+    names.sort();
+    Ok(names)
+}
