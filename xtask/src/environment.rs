@@ -17,7 +17,8 @@ pub(crate) fn prepare() -> Result<()> {
     if compiler_works() {
         return Ok(());
     }
-    if !(is_debian() && is_root()) {
+    // A compiler that was asked for by name is not ours to replace.
+    if std::env::var_os("CC").is_some() || !(is_debian() && is_root()) {
         return Err(NO_COMPILER.into());
     }
     say("no working C compiler: installing gcc and libc6-dev");

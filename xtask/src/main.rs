@@ -5,6 +5,7 @@
 //! cargo subcommand that does not come with Rust.
 
 mod check_more;
+mod docs;
 mod engine_files;
 mod environment;
 mod lint;
@@ -32,6 +33,8 @@ enum Command {
     Test,
     /// Checks format, lints, documentation and the rules of the house.
     Lint,
+    /// Writes the parts of the documentation that are made from code.
+    Docs,
     /// Checks what takes longer: a release build, the oldest rusqlite, other libraries beside ours.
     CheckMore,
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Test => test::run(),
         Command::Lint => lint::run(),
+        Command::Docs => docs::run(),
         Command::CheckMore => check_more::run(),
     };
     match done {
