@@ -2,7 +2,7 @@
 //! knows.
 
 use crate::{
-    Result, engine_files,
+    Result, engine_files, links,
     metadata::{Metadata, Package, root},
     step::{Steps, Tests, cargo},
 };
@@ -41,6 +41,7 @@ pub(crate) fn run() -> Result<bool> {
     steps.check("minimum Rust of the dependencies", || newer_rust_needed(&metadata));
     steps.check("dependency direction", || Ok(wrong_directions(&metadata)));
     steps.check("SQL files", || engine_files::problems(&root().join("crates")));
+    steps.check("links between pages", || links::broken(root()));
     Ok(steps.all_well())
 }
 

@@ -8,6 +8,7 @@ mod check_more;
 mod docs;
 mod engine_files;
 mod environment;
+mod links;
 mod lint;
 mod metadata;
 mod screen;
