@@ -13,19 +13,26 @@
 pub mod backend;
 pub mod clock;
 mod error;
+mod handler;
 pub mod lifecycle;
 pub mod limits;
 mod memory;
 mod model;
 mod retry;
 mod runner;
+mod store;
 mod watcher;
 
 pub use backend::{Backend, Heartbeat};
 pub use error::{BoxError, Error, Result};
+pub use handler::{TaskContext, TaskError, TaskHandler, TaskKey, TaskResult};
 pub use memory::MemoryBackend;
 pub use model::{
     Alias, Attempt, Definition, DefinitionId, DefinitionStatus, Holder, LeaseId, LogLevel, LogLine,
     Progress, QueueName, RunnerId, Status, Task, TaskId, UniqueHash,
 };
 pub use retry::{Backoff, MAX_ATTEMPTS};
+pub use store::{
+    EnqueueMany, EnqueueOne, EnqueueOutcome, Queues, Reschedule, RunError, Store, StoreBuilder,
+    Tasks,
+};

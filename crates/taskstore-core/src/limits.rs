@@ -32,6 +32,9 @@ pub const ATTEMPTS_MAX: u32 = 10_000;
 pub const DELAY_MAX: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 /// Most tasks in one enqueue request: 10,000. `Store` cuts longer ones into several.
 pub const ENQUEUE_TASKS_MAX: usize = 10_000;
+/// Most bytes of parameters in one enqueue request: 4 MiB, far below what any server takes in one
+/// packet. `Store` cuts longer ones into several; a single task may always go.
+pub const ENQUEUE_BYTES_MAX: usize = 4 << 20;
 /// Most ids in one request: 10,000.
 pub const IDS_MAX: usize = 10_000;
 /// The shortest lease: 2 s.
@@ -76,6 +79,20 @@ pub fn check_delay(field: &'static str, delay: Duration) -> Result<()> {
         return Err(Error::invalid(field, "it is longer than 100 years"));
     }
     Ok(())
+}
+
+/// Refuses a number of attempts that is zero, or above [`ATTEMPTS_MAX`].
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_attempts(field: &'static str, attempts: u32) -> Result<u32> {
+    if attempts == 0 {
+        return Err(Error::invalid(field, "it is 0, but a task needs one attempt at least"));
+    }
+    if attempts > ATTEMPTS_MAX {
+        return Err(Error::invalid(field, format!("it is more than {ATTEMPTS_MAX}")));
+    }
+    Ok(attempts)
 }
 
 /// Makes a text storable everywhere: NUL becomes the replacement character, and what is longer than

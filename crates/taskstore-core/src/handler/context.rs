@@ -1,0 +1,196 @@
+//! What a handler is told about the run that it is in, and what it can say while it runs.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tokio_util::sync::CancellationToken;
+
+use super::{Registered, TaskResult, output, parameters::Parameters, said::Said};
+use crate::{LogLevel, LogLine, Progress, QueueName, Store, TaskId, backend::LeasedTask};
+
+/// Everything about one run of a handler. Cheap to clone; clones are the same run.
+///
+/// ```
+/// # use taskstore_core::{TaskContext, TaskHandler, TaskResult};
+/// # struct Import;
+/// # impl TaskHandler for Import {
+/// #     const ALIAS: &'static str = "import";
+/// #     type Params = ();
+/// #     type Output = u64;
+/// async fn run(&self, ctx: TaskContext, _: ()) -> TaskResult<u64> {
+///     let files = ctx.param_list("files");
+///     for (done, file) in (1..).zip(&files) {
+///         if ctx.is_cancelled() {
+///             break;
+///         }
+///         ctx.log_info(format!("reading {file}"));
+///         ctx.progress(done, files.len() as u64);
+///     }
+///     Ok(files.len() as u64)
+/// }
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TaskContext {
+    run: Arc<ThisRun>,
+}
+
+struct ThisRun {
+    task: TaskId,
+    queue: QueueName,
+    attempt: u32,
+    max_attempts: u32,
+    queued: bool,
+    parameters: Parameters,
+    token: CancellationToken,
+    said: Mutex<Said>,
+    store: Store,
+}
+
+impl TaskContext {
+    /// The context of a claimed task's next run.
+    pub(crate) fn new(task: &LeasedTask, handler: &Registered, store: Store) -> Self {
+        Self {
+            run: Arc::new(ThisRun {
+                task: task.lease.task,
+                queue: task.queue.clone(),
+                attempt: task.attempts.saturating_add(1),
+                max_attempts: task.max_attempts.unwrap_or(handler.max_attempts),
+                queued: true,
+                parameters: Parameters::new(task.parameters.clone()),
+                token: CancellationToken::new(),
+                said: Mutex::default(),
+                store,
+            }),
+        }
+    }
+
+    /// The task's id.
+    #[must_use]
+    pub fn id(&self) -> TaskId {
+        self.run.task
+    }
+
+    /// The queue that it waited in.
+    #[must_use]
+    pub fn queue(&self) -> &QueueName {
+        &self.run.queue
+    }
+
+    /// Which attempt this is, from 1.
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        self.run.attempt
+    }
+
+    /// How many attempts the task has in all.
+    #[must_use]
+    pub fn max_attempts(&self) -> u32 {
+        self.run.max_attempts
+    }
+
+    /// A top-level field of the parameters as text: a string as it is, a number, bool, array or
+    /// object as its JSON. `None` when it is not there, or null.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<String> {
+        self.run.parameters.get(name)
+    }
+
+    /// A top-level field of the parameters as a list: the items of an array, or a text split at
+    /// each `;`. Empty when it is not there, null, or the empty text. Nothing is trimmed.
+    #[must_use]
+    pub fn param_list(&self, name: &str) -> Vec<String> {
+        self.run.parameters.list(name)
+    }
+
+    /// Adds a line to the task's log: at most 8 KiB, longer ones are cut and marked. 1,000 lines are
+    /// kept of an attempt; the newest win.
+    pub fn log_info(&self, text: impl Into<String>) {
+        self.said().log(LogLevel::Info, text.into());
+    }
+
+    /// Adds a line about something that went wrong; otherwise like [`log_info`](Self::log_info).
+    pub fn log_error(&self, text: impl Into<String>) {
+        self.said().log(LogLevel::Error, text.into());
+    }
+
+    /// Adds a line about something that went well; otherwise like [`log_info`](Self::log_info).
+    pub fn log_success(&self, text: impl Into<String>) {
+        self.said().log(LogLevel::Success, text.into());
+    }
+
+    /// Sets the output that is stored if the run succeeds, unless `run` returns one itself: what it
+    /// returns wins, but for `()` and whatever else is null in JSON. The last call counts.
+    ///
+    /// # Errors
+    /// A permanent [`TaskError`](super::TaskError) for an output above 1 MiB, or one that cannot be
+    /// JSON; the output that was set before stays.
+    pub fn set_output(&self, output: impl Serialize) -> TaskResult<()> {
+        let json = output::to_json(&output)?;
+        self.said().output(json);
+        Ok(())
+    }
+
+    /// Says how far the run has come, in any unit. Stored within seconds; the last call counts.
+    pub fn progress(&self, done: u64, total: u64) {
+        self.said().progress(Progress { done, total });
+    }
+
+    /// Waits until this run is asked to end: somebody canceled or deleted the task, its lease was
+    /// lost, or its runner shuts down and its deadline has passed. Best in a `tokio::select!`.
+    pub async fn cancelled(&self) {
+        self.run.token.cancelled().await;
+    }
+
+    /// Whether this run is asked to end. For loops that do not wait, and for blocking handlers.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.run.token.is_cancelled()
+    }
+
+    /// Whether a runner claimed the task from a queue; false when it was run directly.
+    #[must_use]
+    pub fn is_queued(&self) -> bool {
+        self.run.queued
+    }
+
+    /// The store, to enqueue what follows.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.run.store
+    }
+
+    /// What fires when the run is to end.
+    pub(crate) fn token(&self) -> &CancellationToken {
+        &self.run.token
+    }
+
+    /// Progress, if it changed, and log lines that were not taken before.
+    pub(crate) fn take_report(&self) -> (Option<Progress>, Vec<LogLine>) {
+        self.said().take_report()
+    }
+
+    /// What [`set_output`](Self::set_output) left.
+    pub(crate) fn take_output(&self) -> Option<Box<RawValue>> {
+        self.said().take_output()
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        // Nothing panics while it is locked, and a handler's panic must not silence its log.
+        self.run.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for TaskContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskContext")
+            .field("id", &self.run.task)
+            .field("queue", &self.run.queue)
+            .field("attempt", &self.run.attempt)
+            .finish_non_exhaustive()
+    }
+}

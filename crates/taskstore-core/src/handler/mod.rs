@@ -1,0 +1,23 @@
+//! Handlers: the user's code, what it is told, and what it answers.
+//!
+//! This module turns a typed handler into something that a runner can call with JSON. It decides
+//! nothing about what becomes of a task ([`crate::lifecycle`] does), runs nothing by itself, and
+//! catches no panic.
+
+mod context;
+mod error;
+mod output;
+mod parameters;
+mod registered;
+mod registry;
+mod said;
+mod task_handler;
+
+pub use context::TaskContext;
+pub use error::{TaskError, TaskResult};
+pub(crate) use registered::{Candidate, Registered};
+pub(crate) use registry::Registry;
+pub use task_handler::{TaskHandler, TaskKey};
+
+#[cfg(test)]
+mod tests;

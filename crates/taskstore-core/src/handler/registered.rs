@@ -1,0 +1,235 @@
+//! A handler as a runner sees it: JSON in, JSON out, whatever the types inside.
+
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{TaskContext, TaskError, TaskHandler, TaskResult, output};
+use crate::{Alias, Backoff, Definition, DefinitionId, Error, MAX_ATTEMPTS, Result, limits};
+
+/// What a run comes to.
+type Ran = TaskResult<Option<Box<RawValue>>>;
+type Work = Box<dyn Fn(TaskContext, Box<RawValue>) -> BoxFuture<'static, Ran> + Send + Sync>;
+
+/// A handler with its definition.
+pub(crate) struct Registered {
+    pub(crate) alias: Alias,
+    pub(crate) definition: DefinitionId,
+    pub(crate) max_attempts: u32,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) backoff: Backoff,
+    /// Its run occupies a thread: dropping the future does not end it.
+    pub(crate) blocking: bool,
+    work: Work,
+}
+
+impl Registered {
+    /// Runs the handler once. What it returned, or else what it set as output.
+    ///
+    /// A panic of the handler passes through when the future is polled.
+    pub(crate) fn run(
+        &self,
+        ctx: TaskContext,
+        parameters: Box<RawValue>,
+    ) -> BoxFuture<'static, Ran> {
+        (self.work)(ctx, parameters)
+    }
+}
+
+impl fmt::Debug for Registered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registered")
+            .field("alias", &self.alias)
+            .field("definition", &self.definition)
+            .field("max_attempts", &self.max_attempts)
+            .field("timeout", &self.timeout)
+            .field("backoff", &self.backoff)
+            .field("blocking", &self.blocking)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A handler that is checked but has no definition yet.
+pub(crate) struct Candidate {
+    /// What its definition is made of, if there is none.
+    pub(crate) wanted: Definition,
+    pub(crate) former_aliases: Vec<Alias>,
+    max_attempts: u32,
+    timeout: Option<Duration>,
+    backoff: Backoff,
+    blocking: bool,
+    work: Work,
+}
+
+impl Candidate {
+    /// A handler that awaits.
+    pub(crate) fn handler<H: TaskHandler>(handler: H) -> Result<Self> {
+        let described = Described::by(&handler)?;
+        let handler = Arc::new(handler);
+        let work = work(move |ctx, params| {
+            let handler = Arc::clone(&handler);
+            async move { handler.run(ctx, params).await }
+        });
+        Ok(described.with(false, work))
+    }
+
+    /// A handler whose run may block its thread.
+    pub(crate) fn blocking_handler<H: TaskHandler>(handler: H) -> Result<Self> {
+        let described = Described::by(&handler)?;
+        let handler = Arc::new(handler);
+        let work = blocking_work(move |ctx, params| {
+            tokio::runtime::Handle::current().block_on(handler.run(ctx, params))
+        });
+        Ok(described.with(true, work))
+    }
+
+    /// A closure that awaits.
+    pub(crate) fn closure<P, O, F, Fut>(alias: &str, closure: F) -> Result<Self>
+    where
+        P: DeserializeOwned + Send + 'static,
+        O: Serialize + Send + 'static,
+        F: Fn(TaskContext, P) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = TaskResult<O>> + Send + 'static,
+    {
+        Ok(Described::named(alias)?.with(false, work(closure)))
+    }
+
+    /// A closure that blocks its thread.
+    pub(crate) fn blocking_closure<P, O, F>(alias: &str, closure: F) -> Result<Self>
+    where
+        P: DeserializeOwned + Send + 'static,
+        O: Serialize + Send + 'static,
+        F: Fn(TaskContext, P) -> TaskResult<O> + Send + Sync + 'static,
+    {
+        Ok(Described::named(alias)?.with(true, blocking_work(closure)))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn is_blocking(&self) -> bool {
+        self.blocking
+    }
+
+    /// The handler of this definition.
+    pub(crate) fn registered(self, definition: DefinitionId) -> Registered {
+        Registered {
+            alias: self.wanted.alias,
+            definition,
+            max_attempts: self.max_attempts,
+            timeout: self.timeout,
+            backoff: self.backoff,
+            blocking: self.blocking,
+            work: self.work,
+        }
+    }
+}
+
+/// What a handler says of itself, checked.
+struct Described {
+    wanted: Definition,
+    former_aliases: Vec<Alias>,
+    max_attempts: u32,
+    timeout: Option<Duration>,
+    backoff: Backoff,
+}
+
+impl Described {
+    fn named(alias: &str) -> Result<Self> {
+        Ok(Self {
+            wanted: Definition::new(Alias::new(alias)?),
+            former_aliases: Vec::new(),
+            max_attempts: MAX_ATTEMPTS,
+            timeout: None,
+            backoff: Backoff::default(),
+        })
+    }
+
+    fn by<H: TaskHandler>(handler: &H) -> Result<Self> {
+        let mut described = Self::named(H::ALIAS)?;
+        described.wanted.title = H::TITLE.to_owned();
+        described.wanted.description = H::DESCRIPTION.to_owned();
+        described.wanted.check()?;
+        described.former_aliases =
+            H::FORMER_ALIASES.iter().map(|alias| Alias::new(alias)).collect::<Result<_>>()?;
+        described.max_attempts = limits::check_attempts("max_attempts", handler.max_attempts())?;
+        described.timeout = handler.timeout();
+        if let Some(timeout) = described.timeout {
+            limits::check_delay("timeout", timeout)?;
+            if timeout.is_zero() {
+                return Err(Error::invalid("timeout", "it is zero, so nothing could ever run"));
+            }
+        }
+        described.backoff = handler.backoff();
+        Ok(described)
+    }
+
+    fn with(self, blocking: bool, work: Work) -> Candidate {
+        let Self { wanted, former_aliases, max_attempts, timeout, backoff } = self;
+        Candidate { wanted, former_aliases, max_attempts, timeout, backoff, blocking, work }
+    }
+}
+
+fn work<P, O, F, Fut>(run: F) -> Work
+where
+    P: DeserializeOwned + Send + 'static,
+    O: Serialize + Send + 'static,
+    F: Fn(TaskContext, P) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = TaskResult<O>> + Send + 'static,
+{
+    let run = Arc::new(run);
+    Box::new(move |ctx, json| {
+        let run = Arc::clone(&run);
+        Box::pin(async move {
+            let params = parse(&json)?;
+            drop(json);
+            let output = run(ctx.clone(), params).await?;
+            stored(&ctx, &output)
+        })
+    })
+}
+
+fn blocking_work<P, O, F>(run: F) -> Work
+where
+    P: DeserializeOwned + Send + 'static,
+    O: Serialize + Send + 'static,
+    F: Fn(TaskContext, P) -> TaskResult<O> + Send + Sync + 'static,
+{
+    let run = Arc::new(run);
+    Box::new(move |ctx, json| {
+        let run = Arc::clone(&run);
+        Box::pin(async move {
+            let thread = tokio::task::spawn_blocking(move || {
+                let params = parse(&json)?;
+                let output = run(ctx.clone(), params)?;
+                stored(&ctx, &output)
+            });
+            match thread.await {
+                Ok(ran) => ran,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(error) => Err(TaskError::retryable(error)),
+                },
+            }
+        })
+    })
+}
+
+/// What is stored as output: what was returned, or else what was set.
+fn stored(ctx: &TaskContext, returned: &impl Serialize) -> Ran {
+    Ok(output::to_json(returned)?.or_else(|| ctx.take_output()))
+}
+
+/// Parameters as the handler's type. The path to what does not fit is only looked for when needed.
+fn parse<P: DeserializeOwned>(json: &RawValue) -> TaskResult<P> {
+    serde_json::from_str(json.get()).map_err(|error| {
+        let mut deserializer = serde_json::Deserializer::from_str(json.get());
+        let path = serde_path_to_error::deserialize::<_, P>(&mut deserializer)
+            .map_or_else(|error| error.path().to_string(), |_| String::new());
+        TaskError::permanent(if matches!(&*path, "" | "." | "?") {
+            format!("parameters do not fit the handler: {error}")
+        } else {
+            format!("parameters do not fit the handler: {path}: {error}")
+        })
+    })
+}

@@ -1,0 +1,112 @@
+//! The settings of a store.
+
+use std::{
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+};
+
+use super::{DefinitionCache, ErrorHandler, Inner, RunError, Store};
+use crate::{
+    Backend, Error, QueueName, Result, TaskId, backend::Migrate, handler::Registry,
+    limits::CONCURRENCY_MAX,
+};
+
+/// How many tasks a runner runs at the same time unless somebody says otherwise.
+const MAX_CONCURRENCY: usize = 10;
+
+/// The settings of a store; awaiting it gives the [`Store`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use taskstore_core::{MemoryBackend, Store};
+///
+/// let store = Store::builder(MemoryBackend::new())
+///     .auto_migrate(true)
+///     .max_concurrency(4)
+///     .on_error(|queue, task, error| eprintln!("{queue}: {task:?}: {error}"))
+///     .await?;
+/// # Ok::<(), taskstore_core::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) for a setting that cannot be; with
+/// [`auto_migrate`](Self::auto_migrate) whatever [`Store::migrate`] says.
+#[must_use = "a store is not opened until its builder is awaited"]
+pub struct StoreBuilder {
+    backend: Arc<dyn Backend>,
+    on_error: ErrorHandler,
+    max_concurrency: usize,
+    auto_migrate: bool,
+}
+
+impl StoreBuilder {
+    pub(super) fn new(backend: Arc<dyn Backend>) -> Self {
+        Self {
+            backend,
+            on_error: ErrorHandler::default(),
+            max_concurrency: MAX_CONCURRENCY,
+            auto_migrate: false,
+        }
+    }
+
+    /// How many tasks a runner runs at the same time unless the runner itself says otherwise: 1 to
+    /// 10,000, by default 10.
+    pub fn max_concurrency(mut self, tasks: usize) -> Self {
+        self.max_concurrency = tasks;
+        self
+    }
+
+    /// Whether the store brings its tables up to date when it is opened. By default it does not:
+    /// [`Store::migrate`] does when it is called.
+    pub fn auto_migrate(mut self, yes: bool) -> Self {
+        self.auto_migrate = yes;
+        self
+    }
+
+    /// Calls this for everything that goes wrong while tasks run; see
+    /// [`Store::set_error_handler`].
+    pub fn on_error(
+        self,
+        handler: impl Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_error.set(handler);
+        self
+    }
+
+    async fn open(self) -> Result<Store> {
+        if !(1..=CONCURRENCY_MAX).contains(&self.max_concurrency) {
+            return Err(Error::invalid(
+                "max_concurrency",
+                format!("{} is not between 1 and {CONCURRENCY_MAX}", self.max_concurrency),
+            ));
+        }
+        if self.auto_migrate {
+            self.backend.migrate(&Migrate::up()).await?;
+        }
+        Ok(self.build())
+    }
+
+    pub(super) fn build(self) -> Store {
+        Store {
+            inner: Arc::new(Inner {
+                backend: self.backend,
+                registry: Registry::default(),
+                definitions: DefinitionCache::default(),
+                on_error: self.on_error,
+                max_concurrency: self.max_concurrency,
+            }),
+        }
+    }
+}
+
+impl IntoFuture for StoreBuilder {
+    type Output = Result<Store>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Store>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}

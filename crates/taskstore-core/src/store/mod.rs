@@ -1,0 +1,136 @@
+//! [`Store`]: the one handle that a program keeps.
+//!
+//! It checks what it is given, asks the [`Backend`], and turns answers into results. It holds no
+//! tasks and decides nothing about them.
+
+mod builder;
+mod definitions;
+mod enqueue;
+mod options;
+mod queues;
+mod register;
+mod reschedule;
+mod run_error;
+mod schema;
+mod tasks;
+
+use std::{fmt, sync::Arc};
+
+pub use builder::StoreBuilder;
+use definitions::DefinitionCache;
+pub use enqueue::{EnqueueMany, EnqueueOne, EnqueueOutcome};
+pub use queues::Queues;
+pub use reschedule::Reschedule;
+use run_error::ErrorHandler;
+pub use run_error::RunError;
+pub use tasks::Tasks;
+
+use crate::{Backend, QueueName, TaskId, handler::Registry};
+
+/// A store of tasks, and the handlers that this program has for them.
+///
+/// Cheap to clone; clones are the same store. It has no type parameter: whatever database is under
+/// it, functions just take a `Store`.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+/// use std::time::Duration;
+/// use taskstore_core::{MemoryBackend, Store, TaskKey};
+///
+/// struct SendEmail;
+/// impl TaskKey for SendEmail {
+///     const KEY: &'static str = "email.send";
+///     type Args = String;
+/// }
+///
+/// let store = Store::new(MemoryBackend::new());
+/// store.migrate().await?;
+/// store.register_fn("email.send", |ctx, to: String| async move {
+///     ctx.log_info(format!("-> {to}"));
+///     Ok(())
+/// }).await?;
+///
+/// let id = store
+///     .enqueue::<SendEmail>("user@example.org".into())
+///     .queue("mail")
+///     .delay(Duration::from_secs(300))
+///     .await?;
+/// assert_eq!(store.tasks().get(id).await?.queue.as_str(), "mail");
+/// # Ok::<(), taskstore_core::Error>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    backend: Arc<dyn Backend>,
+    registry: Registry,
+    definitions: DefinitionCache,
+    on_error: ErrorHandler,
+    max_concurrency: usize,
+}
+
+impl Store {
+    /// A store over this backend, with every default.
+    pub fn new(backend: impl Backend) -> Self {
+        StoreBuilder::new(Arc::new(backend)).build()
+    }
+
+    /// A store over this backend, with settings; awaited when they are made.
+    pub fn builder(backend: impl Backend) -> StoreBuilder {
+        StoreBuilder::new(Arc::new(backend))
+    }
+
+    /// Looks at tasks, and controls them.
+    #[must_use]
+    pub fn tasks(&self) -> Tasks {
+        Tasks::new(self.clone())
+    }
+
+    /// Controls queues.
+    #[must_use]
+    pub fn queues(&self) -> Queues {
+        Queues::new(self.clone())
+    }
+
+    /// Calls `handler` for everything that goes wrong while tasks run, instead of the handler that
+    /// was there: for each failure of a handler, panic, time-out, lost lease and error of the
+    /// database. By default each is logged with `tracing`. It should return soon, because a runner
+    /// waits for it; if it panics, that is logged.
+    pub fn set_error_handler(
+        &self,
+        handler: impl Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync + 'static,
+    ) {
+        self.inner.on_error.set(handler);
+    }
+
+    /// The backend, for what only one of them can do.
+    #[must_use]
+    pub fn backend(&self) -> &Arc<dyn Backend> {
+        &self.inner.backend
+    }
+
+    /// The handlers that were registered.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    /// How many tasks a runner runs at the same time unless it says otherwise.
+    pub(crate) fn max_concurrency(&self) -> usize {
+        self.inner.max_concurrency
+    }
+
+    /// Tells the error handler.
+    pub(crate) fn report_error(&self, queue: &QueueName, task: Option<TaskId>, error: &RunError) {
+        self.inner.on_error.tell(queue, task, error);
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").field("backend", &self.inner.backend).finish_non_exhaustive()
+    }
+}
