@@ -1,0 +1,27 @@
+//! The cases, by noun. A case is an async function that panics when a promise is broken; the list
+//! at the top of each file says which promises each one proves.
+
+/// Lists the cases of a noun. One that is not listed is dead code, which the compiler reports.
+macro_rules! cases {
+    ($noun:literal: $($case:ident $(needs $need:ident)? [$($promise:literal)+];)+) => {
+        pub(super) const CASES: &[$crate::Case] = &[$($crate::Case {
+            name: concat!($noun, "::", stringify!($case)),
+            promises: &[$($promise),+],
+            needs: cases!(@need $($need)?),
+            run: |context| Box::pin($case(context)),
+        }),+];
+    };
+    (@need) => { $crate::Need::Nothing };
+    (@need $need:ident) => { $crate::Need::$need };
+}
+
+mod claim;
+mod enqueue;
+mod settle;
+
+use crate::Case;
+
+/// All of them. Those that depend on chance come last.
+pub(crate) fn all() -> Vec<Case> {
+    [enqueue::CASES, claim::CASES, settle::CASES].concat()
+}

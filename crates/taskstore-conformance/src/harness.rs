@@ -1,0 +1,45 @@
+//! What the suite must be told about a store: how a fresh one is opened.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use taskstore_core::Backend;
+
+/// Opens stores for the cases. Panics where it cannot: no case is skipped because of that.
+///
+/// Cases run at the same time, each with a store of its own. A harness of an engine with files or
+/// databases makes one per name, and removes what it made when it is dropped, or at its next start.
+#[async_trait]
+pub trait Harness: Send + Sync + 'static {
+    /// A fresh, migrated and empty store. `store` is a name that was not used before: 1 to 40
+    /// lower-case letters, digits and `_`, so that it can name a file, a database or a schema.
+    async fn open(&self, store: &str) -> Arc<dyn Backend>;
+
+    /// Another handle to the store of this name, as independent of the first as another process
+    /// would be. `None`, as by default, is only right where
+    /// [`Capabilities::shared`](taskstore_core::backend::Capabilities::shared) is false, and a case
+    /// fails that needs a second handle of a shared store and gets none.
+    async fn reopen(&self, _store: &str) -> Option<Arc<dyn Backend>> {
+        None
+    }
+
+    /// How long a case may take before it fails as hanging: 60 s by default.
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(60)
+    }
+}
+
+#[async_trait]
+impl<H: Harness + ?Sized> Harness for Arc<H> {
+    async fn open(&self, store: &str) -> Arc<dyn Backend> {
+        H::open(self, store).await
+    }
+
+    async fn reopen(&self, store: &str) -> Option<Arc<dyn Backend>> {
+        H::reopen(self, store).await
+    }
+
+    fn deadline(&self) -> Duration {
+        H::deadline(self)
+    }
+}
