@@ -134,3 +134,6 @@ impl fmt::Debug for Store {
         f.debug_struct("Store").field("backend", &self.inner.backend).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

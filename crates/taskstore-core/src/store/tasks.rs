@@ -190,7 +190,7 @@ impl Tasks {
                 Err(Error::InvalidTransition { task: id, from: *from, to: asked })
             }
             Some(Outcome::KeyHeldBy(holder)) => {
-                Err(Error::already_exists("a live task with its unique key,", holder))
+                Err(Error::already_exists("task with the same unique key", holder))
             }
             Some(Outcome::Missing) => Err(Error::not_found("task", &id)),
             None => Err(Error::backend("it did not answer for the task")),
