@@ -95,6 +95,20 @@ pub fn check_attempts(field: &'static str, attempts: u32) -> Result<u32> {
     Ok(attempts)
 }
 
+/// Refuses to run no task at a time, or more than [`CONCURRENCY_MAX`].
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_concurrency(field: &'static str, tasks: usize) -> Result<usize> {
+    if !(1..=CONCURRENCY_MAX).contains(&tasks) {
+        return Err(Error::invalid(
+            field,
+            format!("{tasks} is not between 1 and {CONCURRENCY_MAX}"),
+        ));
+    }
+    Ok(tasks)
+}
+
 /// Makes a text storable everywhere: NUL becomes the replacement character, and what is longer than
 /// `bytes_max` is cut at a character and marked with `… [cut]`.
 ///

@@ -7,10 +7,7 @@ use std::{
 };
 
 use super::{DefinitionCache, ErrorHandler, Inner, RunError, Store};
-use crate::{
-    Backend, Error, QueueName, Result, TaskId, backend::Migrate, handler::Registry,
-    limits::CONCURRENCY_MAX,
-};
+use crate::{Backend, QueueName, Result, TaskId, backend::Migrate, handler::Registry, limits};
 
 /// How many tasks a runner runs at the same time unless somebody says otherwise.
 const MAX_CONCURRENCY: usize = 10;
@@ -32,7 +29,7 @@ const MAX_CONCURRENCY: usize = 10;
 /// ```
 ///
 /// # Errors
-/// [`Invalid`](Error::Invalid) for a setting that cannot be; with
+/// [`Invalid`](crate::Error::Invalid) for a setting that cannot be; with
 /// [`auto_migrate`](Self::auto_migrate) whatever [`Store::migrate`] says.
 #[must_use = "a store is not opened until its builder is awaited"]
 pub struct StoreBuilder {
@@ -77,12 +74,7 @@ impl StoreBuilder {
     }
 
     async fn open(self) -> Result<Store> {
-        if !(1..=CONCURRENCY_MAX).contains(&self.max_concurrency) {
-            return Err(Error::invalid(
-                "max_concurrency",
-                format!("{} is not between 1 and {CONCURRENCY_MAX}", self.max_concurrency),
-            ));
-        }
+        limits::check_concurrency("max_concurrency", self.max_concurrency)?;
         if self.auto_migrate {
             self.backend.migrate(&Migrate::up()).await?;
         }

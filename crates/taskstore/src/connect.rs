@@ -1,0 +1,194 @@
+//! Opening a store by the URL of a database.
+//!
+//! The only place that knows which backends there are. URLs may hold passwords, so neither errors
+//! nor `Debug` show what could be one.
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+};
+
+use taskstore_core::{
+    Error, MemoryBackend, QueueName, Result, RunError, Store, StoreBuilder, TaskId, limits,
+};
+
+/// What a URL may begin with, for errors.
+const KNOWN: &str = "sqlite://, memory:, postgres:// and mysql://";
+
+/// Opens the store that a URL names, when the builder is awaited.
+///
+/// | URL | store |
+/// |---|---|
+/// | `sqlite://tasks.db`, `sqlite:///var/lib/tasks.db` | a file, relative or absolute; made if it is not there. Feature `sqlite` |
+/// | `memory:` | this process's memory: for tests. Each call opens an empty one |
+///
+/// `postgres://` and `mysql://` are known, but not there yet.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> taskstore::Result<()> {
+/// let store = taskstore::connect("memory:").auto_migrate(true).max_concurrency(4).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The tables are not looked at, unless [`auto_migrate`](Connect::auto_migrate) brings them up to
+/// date; [`Store::migrate`] does so later.
+///
+/// See [`Connect`] for the settings and the errors.
+pub fn connect(url: impl Into<String>) -> Connect {
+    Connect {
+        url: url.into(),
+        prefix: None,
+        auto_migrate: false,
+        max_concurrency: None,
+        on_error: None,
+    }
+}
+
+type OnError = Box<dyn Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync>;
+
+/// How a store is opened; made by [`connect`]. Awaiting it gives the [`Store`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> taskstore::Result<()> {
+/// # let url = "memory:";
+/// let store = taskstore::connect(url)
+///     .prefix("app_")
+///     .auto_migrate(true)
+///     .on_error(|queue, task, error| eprintln!("{queue}: {task:?}: {error}"))
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) that names `url`: its scheme is not known, or its feature is off, or
+/// its backend cannot read the rest; or that names another setting that cannot be. Then nothing was
+/// opened or made.
+/// [`Unavailable`](Error::Unavailable) or [`Backend`](Error::Backend): the database could not be
+/// opened. With [`auto_migrate`](Self::auto_migrate) also whatever [`Store::migrate`] says.
+///
+/// No error shows a password that the URL holds.
+#[must_use = "a store is not opened until its builder is awaited"]
+pub struct Connect {
+    url: String,
+    prefix: Option<String>,
+    auto_migrate: bool,
+    max_concurrency: Option<usize>,
+    on_error: Option<OnError>,
+}
+
+impl Connect {
+    /// What goes before the name of every table, so that several stores share a database:
+    /// lower-case letters, digits and `_`, a letter first, at most 20. None by default. Counts more
+    /// than a `prefix` in the URL. A store in memory has no tables, and shares nothing.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Whether the store brings its tables up to date when it is opened; by default it does not.
+    pub fn auto_migrate(mut self, yes: bool) -> Self {
+        self.auto_migrate = yes;
+        self
+    }
+
+    /// How many tasks a runner runs at the same time unless the runner itself says otherwise: 1 to
+    /// 10,000, by default 10.
+    pub fn max_concurrency(mut self, tasks: usize) -> Self {
+        self.max_concurrency = Some(tasks);
+        self
+    }
+
+    /// Calls this for everything that goes wrong while tasks run: each failure of a handler, panic,
+    /// time-out, lost lease and error of the database. By default they are logged with `tracing`.
+    pub fn on_error(
+        mut self,
+        handler: impl Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_error = Some(Box::new(handler));
+        self
+    }
+
+    async fn open(self) -> Result<Store> {
+        if let Some(tasks) = self.max_concurrency {
+            limits::check_concurrency("max_concurrency", tasks)?;
+        }
+        match self.scheme() {
+            Some("memory") => self.open_memory().await,
+            Some("sqlite") => self.open_sqlite().await,
+            Some(scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb")) => {
+                Err(invalid(format!("{scheme}:// is not there yet in this version")))
+            }
+            // Before anything but `://` may stand a user's name or worse.
+            Some(scheme) if self.url[scheme.len()..].starts_with("://") => {
+                Err(invalid(format!("{scheme:?} is no scheme that is known; there are {KNOWN}")))
+            }
+            _ => Err(invalid(format!("it has no scheme; there are {KNOWN}"))),
+        }
+    }
+
+    async fn open_memory(self) -> Result<Store> {
+        if !matches!(&*self.url, "memory:" | "memory://") {
+            return Err(invalid("nothing may come after memory:"));
+        }
+        self.settings(Store::builder(MemoryBackend::new())).await
+    }
+
+    #[cfg(feature = "sqlite")]
+    async fn open_sqlite(self) -> Result<Store> {
+        Err(invalid("sqlite:// is not there yet in this version"))
+    }
+
+    #[cfg(not(feature = "sqlite"))]
+    async fn open_sqlite(self) -> Result<Store> {
+        Err(feature_is_off("sqlite"))
+    }
+
+    fn settings(self, mut builder: StoreBuilder) -> StoreBuilder {
+        if let Some(tasks) = self.max_concurrency {
+            builder = builder.max_concurrency(tasks);
+        }
+        if let Some(on_error) = self.on_error {
+            builder = builder.on_error(on_error);
+        }
+        builder.auto_migrate(self.auto_migrate)
+    }
+
+    fn scheme(&self) -> Option<&str> {
+        self.url.split_once(':').map(|(scheme, _)| scheme)
+    }
+}
+
+impl IntoFuture for Connect {
+    type Output = Result<Store>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Result<Store>> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("prefix", &self.prefix)
+            .field("auto_migrate", &self.auto_migrate)
+            .field("max_concurrency", &self.max_concurrency)
+            .finish_non_exhaustive()
+    }
+}
+
+fn invalid(reason: impl Into<String>) -> Error {
+    Error::invalid("url", reason)
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn feature_is_off(feature: &str) -> Error {
+    invalid(format!(
+        "{feature}:// needs the cargo feature `{feature}`: cargo add taskstore --features {feature}"
+    ))
+}

@@ -1,0 +1,100 @@
+//! What `connect` opens, and what it refuses.
+
+use taskstore::{Error, TaskContext, TaskKey, connect};
+
+struct Count;
+
+impl TaskKey for Count {
+    const KEY: &'static str = "count";
+    type Args = u64;
+}
+
+async fn count(_: TaskContext, _: u64) -> taskstore::TaskResult<()> {
+    Ok(())
+}
+
+/// The field that was refused, and why.
+async fn refused(connect: taskstore::Connect) -> (&'static str, String) {
+    match connect.await {
+        Err(Error::Invalid { field, reason }) => (field, reason),
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn memory_is_empty_each_time() {
+    for url in ["memory:", "memory://"] {
+        let store = connect(url).prefix("app_").auto_migrate(true).await.unwrap();
+        store.register_fn(Count::KEY, count).await.unwrap();
+        let id = store.enqueue::<Count>(1).await.unwrap();
+        assert_eq!(store.tasks().get(id).await.unwrap().alias.as_str(), "count");
+
+        let another = connect(url).await.unwrap();
+        assert!(another.tasks().get(id).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_url_that_cannot_be_opened_says_why() {
+    for (url, why) in [
+        ("", "it has no scheme"),
+        ("tasks.db", "it has no scheme"),
+        ("/var/lib/tasks.db", "it has no scheme"),
+        ("memory:tasks", "nothing may come after memory:"),
+        ("memory://localhost", "nothing may come after memory:"),
+        ("redis://localhost", "\"redis\" is no scheme that is known"),
+        ("SQLITE://tasks.db", "\"SQLITE\" is no scheme that is known"),
+        ("postgres://localhost/db", "postgres:// is not there yet"),
+        ("postgresql://localhost/db", "postgresql:// is not there yet"),
+        ("mysql://localhost/db", "mysql:// is not there yet"),
+        ("mariadb://localhost/db", "mariadb:// is not there yet"),
+    ] {
+        let (field, reason) = refused(connect(url)).await;
+        assert_eq!(field, "url", "{url:?}");
+        assert!(reason.starts_with(why), "{url:?}: {reason}");
+    }
+}
+
+#[tokio::test]
+async fn a_scheme_that_is_not_known_is_answered_with_those_that_are() {
+    let (_, reason) = refused(connect("redis://localhost")).await;
+    for known in ["sqlite://", "memory:", "postgres://", "mysql://"] {
+        assert!(reason.contains(known), "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn no_error_and_no_debug_text_shows_a_password() {
+    for url in [
+        "postgres://user:hunter2@host/db",
+        "mysql://user:hunter2@host/db",
+        "redis://user:hunter2@host/0",
+        "hunter2:hunter2@host/db",
+        "hunter2",
+        "memory:hunter2",
+        "sqlite:hunter2",
+    ] {
+        let connect = connect(url);
+        assert!(!format!("{connect:?}").contains("hunter2"), "{url}");
+        let error = connect.await.unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("hunter2"), "{url}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_setting_that_cannot_be_is_named() {
+    for bad in [0, 10_001] {
+        assert_eq!(refused(connect("memory:").max_concurrency(bad)).await.0, "max_concurrency");
+    }
+}
+
+#[cfg(not(feature = "sqlite"))]
+#[tokio::test]
+async fn a_feature_that_is_off_is_named() {
+    let (field, reason) = refused(connect("sqlite://tasks.db")).await;
+    assert_eq!(field, "url");
+    assert_eq!(
+        reason,
+        "sqlite:// needs the cargo feature `sqlite`: cargo add taskstore --features sqlite"
+    );
+}
