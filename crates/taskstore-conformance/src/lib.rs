@@ -46,8 +46,10 @@
 // Cases are tests, although they are published: they say what is wrong by panicking.
 #[expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a case fails by panicking")]
 mod cases;
+pub mod checker;
 mod context;
 mod harness;
+pub mod stress;
 mod suite;
 
 pub use async_trait::async_trait;
