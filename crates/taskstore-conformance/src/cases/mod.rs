@@ -17,11 +17,24 @@ macro_rules! cases {
 
 mod claim;
 mod enqueue;
+mod isolate;
+mod lease;
+mod retry;
 mod settle;
+mod unique;
 
 use crate::Case;
 
 /// All of them. Those that depend on chance come last.
 pub(crate) fn all() -> Vec<Case> {
-    [enqueue::CASES, claim::CASES, settle::CASES].concat()
+    [
+        enqueue::CASES,
+        unique::CASES,
+        claim::CASES,
+        settle::CASES,
+        retry::CASES,
+        lease::CASES,
+        isolate::CASES,
+    ]
+    .concat()
 }
