@@ -1,0 +1,87 @@
+//! Tasks that were claimed ahead and wait for a slot, in claim order.
+
+use std::{collections::VecDeque, time::Duration};
+
+use super::{Machine, Moment};
+use crate::{
+    Backoff, LeaseId, TaskId,
+    backend::{LeasedTask, Settlement},
+    lifecycle::{Ending, Policy, Standing},
+};
+
+/// The longest that a claimed task waits for a slot before it goes back, so that slow neighbours
+/// never hold up quick tasks that another runner could take.
+const HELD_MAX: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default)]
+pub(super) struct Buffer {
+    tasks: VecDeque<(Moment, LeasedTask)>,
+}
+
+impl Buffer {
+    pub(super) fn push(&mut self, now: Moment, task: LeasedTask) {
+        self.tasks.push_back((now, task));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.tasks.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The first task that `may_start`.
+    pub(super) fn pop(&mut self, may_start: impl Fn(TaskId) -> bool) -> Option<LeasedTask> {
+        let at = self.tasks.iter().position(|(_, task)| may_start(task.lease.task))?;
+        self.tasks.remove(at).map(|(_, task)| task)
+    }
+
+    /// Takes out those for which `leave` says so.
+    pub(super) fn take(&mut self, leave: impl Fn(Moment, &LeasedTask) -> bool) -> Vec<LeasedTask> {
+        let (out, stay) =
+            self.tasks.drain(..).partition::<VecDeque<_>, _>(|(since, task)| leave(*since, task));
+        self.tasks = stay;
+        out.into_iter().map(|(_, task)| task).collect()
+    }
+
+    /// When the oldest will have been held for too long.
+    pub(super) fn stale_at(&self) -> Option<Moment> {
+        self.tasks.front().map(|(since, _)| *since + HELD_MAX)
+    }
+}
+
+impl Machine {
+    /// Gives back what was held for too long.
+    pub(super) fn release_stale(&mut self) {
+        let now = self.now;
+        if self.buffer.stale_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let stale = self.buffer.take(|since, _| since + HELD_MAX <= now);
+        self.pace.stalled();
+        stale.into_iter().for_each(|task| self.release(&task));
+    }
+
+    /// Gives back everything that has not begun.
+    pub(super) fn release_buffer(&mut self) {
+        let all = self.buffer.take(|_, _| true);
+        all.into_iter().for_each(|task| self.release(&task));
+    }
+
+    /// Forgets what was claimed under a lease that somebody took over.
+    pub(super) fn forget_lease(&mut self, lease: LeaseId) {
+        self.buffer.take(|_, task| task.lease.batch == lease);
+    }
+
+    /// Gives back one task that has not begun. If somebody asked for it to be canceled, the store
+    /// ends it so in the same statement.
+    pub(super) fn release(&mut self, task: &LeasedTask) {
+        // Releasing needs neither a limit of attempts nor a backoff.
+        let standing =
+            Standing { suspect: task.suspect, ..Standing::running(task.attempts, u32::MAX) };
+        let policy = Policy { backoff: &Backoff::Polynomial, chance: 0.5 };
+        let settlement = Settlement::new(task.lease, Ending::Released.settle(&standing, policy));
+        self.settle(settlement, task.keyed);
+    }
+}

@@ -1,0 +1,154 @@
+//! Saving the ends of attempts, and claiming in the same round trip. One flight a lane at a time, so
+//! that whatever ends meanwhile goes together with the next.
+
+use super::{Action, Lane, Machine, Phase};
+use crate::{
+    Error, Result,
+    backend::{Fate, Settle, Settled, Settlement, Transition},
+    limits::{ERROR_BYTES_MAX, tame},
+};
+
+impl Machine {
+    /// The end of an attempt is to be saved.
+    pub(super) fn settle(&mut self, settlement: Settlement, keyed: bool) {
+        let now = self.now;
+        let lane = if keyed { Lane::Keyed } else { Lane::Plain };
+        self.outbox(lane).push(now, settlement);
+    }
+
+    /// Sends what is to be saved, with a claim if there is room and it is time.
+    pub(super) fn exchange(&mut self, lane: Lane) {
+        let now = self.now;
+        if self.outbox(lane).is_in_flight() {
+            return;
+        }
+        let must_flush = self.must_flush(lane);
+        let claim_due = lane == Lane::Plain && self.is_claim_due();
+        if !must_flush && !claim_due {
+            return;
+        }
+        // A batch that is sent again goes alone: were it refused because of the claim, it would be
+        // taken for guilty.
+        let alone = lane == Lane::Keyed || self.plain.is_resending();
+        let claim = if alone { None } else { self.make_claim() };
+        let outbox = self.outbox(lane);
+        if claim.is_none() && !outbox.has_waiting() {
+            return;
+        }
+        let settlements = outbox.depart(now);
+        let mut request = Settle::new(settlements);
+        request.then = claim;
+        self.act(Action::Exchange { lane, request: Box::new(request) });
+    }
+
+    /// Whether what waits must go: a slot starves, the batch is full, it has waited for company long
+    /// enough, or the runner stops.
+    fn must_flush(&mut self, lane: Lane) -> bool {
+        let now = self.now;
+        let starving = self.slots.has_room(&self.config) && self.buffer.is_empty();
+        let stopping = !matches!(self.phase, Phase::Running);
+        let outbox = self.outbox(lane);
+        outbox.has_waiting()
+            && (starving
+                || stopping
+                || outbox.is_full()
+                || outbox.flush_at().is_some_and(|at| at <= now))
+    }
+
+    /// Whether to claim even if nothing is to be saved.
+    fn is_claim_due(&self) -> bool {
+        matches!(self.phase, Phase::Running)
+            && self.may_claim_alone()
+            && self.claims.is_due(self.now)
+    }
+
+    /// Whether there is need for a claim by itself: there is room, and the buffer has run low.
+    pub(super) fn may_claim_alone(&self) -> bool {
+        let low = self.buffer.len() <= self.pace.low_water();
+        low && self.wanted() > 0 && !self.plain.is_in_flight() && self.claims.is_settled()
+    }
+
+    pub(super) fn exchanged(&mut self, lane: Lane, request: Settle, result: Result<Settled>) {
+        let now = self.now;
+        let took = self.outbox(lane).landed(now);
+        match result {
+            Ok(settled) => {
+                self.trouble.succeeded();
+                self.pace.traveled(took);
+                for (settlement, fate) in request.settlements.iter().zip(settled.fates) {
+                    self.settled(settlement, fate);
+                }
+                if let (Some(claim), Some(claimed)) = (request.then, settled.claimed) {
+                    self.claimed(claim.lease, claimed, claim.at_most);
+                }
+            }
+            Err(error) if error.is_retryable() => {
+                if let Some(claim) = request.then {
+                    self.claims.in_doubt(self.now, claim.lease);
+                }
+                self.outbox(lane).push_again(request.settlements);
+                self.store_failed(error);
+            }
+            Err(error) => self.refused_for_good(lane, request, error),
+        }
+    }
+
+    /// The store refused a batch and would refuse it again: halve it until the one bad value is
+    /// found, so that it harms only its own task. That one fails with the reason.
+    fn refused_for_good(&mut self, lane: Lane, request: Settle, error: Error) {
+        let Settle { mut settlements, then, .. } = request;
+        // Perhaps the claim was to blame: once more without it.
+        let with_claim = then.is_some();
+        if with_claim {
+            self.claims.failed(self.now);
+        }
+        match settlements.as_mut_slice() {
+            [] => self.store_failed(error),
+            _ if with_claim => self.outbox(lane).push_again(settlements),
+            [bad] => {
+                let hopeless = !substitute(bad, &error);
+                self.outbox(lane).push_again(settlements);
+                if hopeless {
+                    self.store_failed(error);
+                } else {
+                    self.act(Action::Failed(error));
+                }
+            }
+            _ => {
+                let second = settlements.split_off(settlements.len() / 2);
+                self.outbox(lane).push_again(settlements);
+                self.outbox(lane).push_again(second);
+            }
+        }
+    }
+
+    fn settled(&mut self, settlement: &Settlement, fate: Fate) {
+        self.released(settlement.lease.batch);
+        match fate {
+            Fate::Applied { status } => self.summary.count(&settlement.to, status),
+            Fate::Lost => {
+                self.summary.lost += 1;
+                self.act(Action::Lost(settlement.lease.task));
+            }
+        }
+    }
+
+    /// The store failed: tell, wait, try again.
+    pub(super) fn store_failed(&mut self, error: Error) {
+        self.trouble.failed(self.now);
+        self.act(Action::Failed(error));
+    }
+}
+
+/// Replaces a result that the store will never take by a failure that says so. False: it is one
+/// already, so that only time can help.
+fn substitute(bad: &mut Settlement, error: &Error) -> bool {
+    const WHY: &str = "its result could not be saved: ";
+    if matches!(&bad.to, Transition::Failed { error } if error.starts_with(WHY)) {
+        return false;
+    }
+    bad.to = Transition::Failed { error: tame(format!("{WHY}{error}"), ERROR_BYTES_MAX) };
+    bad.log.clear();
+    bad.progress = None;
+    true
+}

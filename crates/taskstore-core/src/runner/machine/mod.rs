@@ -1,0 +1,281 @@
+//! The runner as a pure state machine: events in, actions out. No clock, no database, no runtime;
+//! so shutdown, stalls and races are tested without any of them and without sleeping.
+//!
+//! A claimed task is held in exactly one of: the [`Buffer`] (waits for a slot), [`Slots`] (is being
+//! isolated, or runs), an [`Outbox`] (its end waits to be saved) or a flight (its end is being
+//! saved). Everything leaves through a flight, whose answer the store gives. What is never done:
+//! settling a task whose future is neither finished nor dropped.
+//!
+//! ```text
+//!  claim ─▶ Buffer ─▶ Slots ─▶ Outbox ─▶ flight (settle + next claim) ─▶ gone
+//!              └──────────────────▲  released: at a stop, a cancel, or when held for too long
+//! ```
+
+mod buffer;
+mod claims;
+mod flights;
+mod holdings;
+mod outbox;
+mod pace;
+mod slots;
+mod stop;
+mod trouble;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use buffer::Buffer;
+use claims::Claims;
+use holdings::Holdings;
+use outbox::Outbox;
+use pace::Pace;
+use slots::Slots;
+use stop::Phase;
+use trouble::Trouble;
+
+use super::Summary;
+use crate::{
+    Error, LeaseId, QueueName, Result, RunnerId, TaskId,
+    backend::{
+        Claimed, Isolate, Known, Lease, LeasedTask, Promote, Promoted, Settle, Settled, Settlement,
+    },
+};
+
+/// Time since the runner started, on its own monotonic clock.
+pub(crate) type Moment = Duration;
+
+/// What a machine is told when it is made.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) runner: RunnerId,
+    /// Served strictly in this order.
+    pub(crate) queues: Vec<QueueName>,
+    /// Tasks that run at the same time.
+    pub(crate) concurrency: usize,
+    /// Most tasks claimed ahead of free slots.
+    pub(crate) prefetch_max: usize,
+    pub(crate) lease_for: Duration,
+    /// The longest sleep of an idle runner.
+    pub(crate) poll: Duration,
+    /// Whether the store tells of work that other processes enqueue; if not, polls start short.
+    pub(crate) notified: bool,
+    pub(crate) drain_deadline: Duration,
+    pub(crate) grace: Duration,
+    /// Stop as soon as nothing is due and nothing runs.
+    pub(crate) once: bool,
+    pub(crate) known: Known,
+    /// Where ids of leases come from.
+    pub(crate) new_lease: fn() -> LeaseId,
+}
+
+/// The two ways to the store: what holds a unique key is settled apart, because another transaction
+/// may wait for the key, and must not hold up the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    Plain,
+    Keyed,
+}
+
+/// What happens to a runner.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The time of [`Machine::wake_at`] has come.
+    Tick,
+    /// Work may have come.
+    Hint,
+    /// The definitions that there are handlers for, as a claim names them.
+    Known(Known),
+    /// A handler's future is finished or dropped.
+    Finished(Settlement),
+    /// The answer to an [`Action::Exchange`], with the request.
+    Exchanged { lane: Lane, request: Box<Settle>, result: Result<Settled> },
+    /// The answer to an [`Action::Recall`].
+    Recalled { lease: LeaseId, result: Result<Vec<LeasedTask>> },
+    /// The answer to an [`Action::Isolate`], with the request.
+    Isolated { request: Isolate, result: Result<Vec<Option<Lease>>> },
+    /// The answer to an [`Action::Promote`].
+    Promoted(Result<Promoted>),
+    /// What the heartbeat found: leases that are gone, tasks that somebody wants canceled.
+    Beaten { lost: Vec<LeaseId>, cancel: Vec<TaskId> },
+    /// Somebody asks the runner to stop.
+    Stop,
+}
+
+/// What a runner does about it.
+#[derive(Debug)]
+pub(crate) enum Action {
+    /// Settle, and perhaps claim; answer with [`Event::Exchanged`].
+    Exchange { lane: Lane, request: Box<Settle> },
+    /// Ask what a claim whose reply was lost had taken; answer with [`Event::Recalled`].
+    Recall(LeaseId),
+    /// Give suspects leases of their own; answer with [`Event::Isolated`].
+    Isolate(Isolate),
+    /// Move due tasks to ready; answer with [`Event::Promoted`].
+    Promote(Promote),
+    /// Run the handler; end with [`Event::Finished`], once its future is finished or dropped.
+    Start(Box<LeasedTask>),
+    /// Fire the token of a running task.
+    Cancel(TaskId),
+    /// Drop the future of a running task, if it lets itself be dropped.
+    Drop(TaskId),
+    /// Keep this lease alive.
+    Hold(LeaseId),
+    /// Do not any more.
+    LetGo(LeaseId),
+    /// Tell the error handler that a task was lost to another runner.
+    Lost(TaskId),
+    /// Tell the error handler that the store failed.
+    Failed(Error),
+    /// Everything is saved, but for tasks whose futures can be neither finished nor dropped.
+    Stopped { left: Vec<TaskId> },
+}
+
+/// The state of a runner.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    config: Config,
+    now: Moment,
+    phase: Phase,
+    buffer: Buffer,
+    slots: Slots,
+    plain: Outbox,
+    keyed: Outbox,
+    holdings: Holdings,
+    claims: Claims,
+    pace: Pace,
+    trouble: Trouble,
+    actions: Vec<Action>,
+    summary: Summary,
+}
+
+impl Machine {
+    pub(crate) fn new(config: Config) -> Self {
+        Self {
+            claims: Claims::new(config.poll, config.notified),
+            pace: Pace::new(config.concurrency, config.prefetch_max),
+            now: Moment::ZERO,
+            phase: Phase::Running,
+            buffer: Buffer::default(),
+            slots: Slots::default(),
+            plain: Outbox::default(),
+            keyed: Outbox::default(),
+            holdings: Holdings::default(),
+            trouble: Trouble::default(),
+            actions: Vec::new(),
+            summary: Summary::default(),
+            config,
+        }
+    }
+
+    /// Takes in what happened at `now`. Call [`advance`](Self::advance) when all is taken in.
+    pub(crate) fn take(&mut self, now: Moment, event: Event) {
+        self.now = now;
+        match event {
+            Event::Tick => {}
+            Event::Hint => self.claims.hint(now),
+            Event::Known(known) => {
+                self.config.known = known;
+                self.claims.hint(now);
+            }
+            Event::Finished(settlement) => self.finished(settlement),
+            Event::Exchanged { lane, request, result } => self.exchanged(lane, *request, result),
+            Event::Recalled { lease, result } => self.recalled(lease, result),
+            Event::Isolated { request, result } => self.isolated(request, result),
+            Event::Promoted(result) => self.promoted(result),
+            Event::Beaten { lost, cancel } => {
+                lost.into_iter().for_each(|lease| self.lease_lost(lease));
+                self.cancel_requested(&cancel);
+            }
+            Event::Stop => self.stop_requested(),
+        }
+    }
+
+    /// Decides what to do by now.
+    pub(crate) fn advance(&mut self, now: Moment) -> Vec<Action> {
+        self.now = now;
+        self.advance_phase();
+        self.start_tasks();
+        self.release_stale();
+        self.isolate_suspects();
+        if self.trouble.is_over(now) {
+            self.recall();
+            self.promote();
+            self.exchange(Lane::Plain);
+            self.exchange(Lane::Keyed);
+        }
+        self.finish_stop();
+        std::mem::take(&mut self.actions)
+    }
+
+    /// When [`Event::Tick`] is due, if nothing else happens before.
+    pub(crate) fn wake_at(&self) -> Option<Moment> {
+        let running = matches!(self.phase, Phase::Running);
+        let claim = (running && self.may_claim_alone()).then(|| self.claims.next_at()).flatten();
+        let promote = self.claims.promote_at().filter(|_| running);
+        let work = [claim, promote, self.plain.flush_at(), self.keyed.flush_at()];
+        let work = work.into_iter().flatten().min().map(|at| self.trouble.not_before(at));
+        let trouble = self.trouble.wake_at(self.now);
+        [work, trouble, self.phase.deadline(), self.buffer.stale_at()].into_iter().flatten().min()
+    }
+
+    /// Whether to listen for hints from before the next claim on.
+    pub(crate) fn is_listening(&self) -> bool {
+        matches!(self.phase, Phase::Running) && !self.config.once && self.claims.is_listening()
+    }
+
+    /// What became of the tasks so far.
+    pub(crate) fn summary(&self) -> Summary {
+        self.summary
+    }
+
+    /// Whether nothing is left to do, also for tasks that could not be dropped at a stop.
+    pub(crate) fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Stopped) && self.slots.is_empty() && self.is_saved()
+    }
+
+    fn is_saved(&self) -> bool {
+        self.buffer.is_empty()
+            && self.plain.is_empty()
+            && self.keyed.is_empty()
+            && self.claims.is_settled()
+    }
+
+    fn outbox(&mut self, lane: Lane) -> &mut Outbox {
+        match lane {
+            Lane::Plain => &mut self.plain,
+            Lane::Keyed => &mut self.keyed,
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        self.actions.push(action);
+    }
+
+    /// Takes in what a claim brought.
+    fn claimed(&mut self, lease: LeaseId, claimed: Claimed, asked: u32) {
+        self.claims.came_back(self.now, asked, &claimed);
+        self.took(lease, claimed.tasks);
+    }
+
+    /// Takes in tasks that are leased under `lease`.
+    fn took(&mut self, lease: LeaseId, tasks: Vec<LeasedTask>) {
+        if self.holdings.add(lease, tasks.len()) {
+            self.act(Action::Hold(lease));
+        }
+        for task in tasks {
+            self.buffer.push(self.now, task);
+        }
+        if !matches!(self.phase, Phase::Running) {
+            self.release_buffer();
+        }
+    }
+
+    /// One task of a lease is settled, lost or moved.
+    fn released(&mut self, lease: LeaseId) {
+        if self.holdings.remove(lease) {
+            self.act(Action::LetGo(lease));
+        }
+    }
+}

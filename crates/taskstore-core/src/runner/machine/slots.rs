@@ -1,0 +1,183 @@
+//! What runs: starting tasks, isolating suspects, hearing of cancels and lost leases.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Action, Config, Machine, Phase};
+use crate::{
+    LeaseId, Result, TaskId,
+    backend::{Isolate, Lease, LeasedTask, Settlement},
+};
+
+/// A task that has a slot.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) lease: Lease,
+    keyed: bool,
+    state: State,
+    /// Its token was fired.
+    fired: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Waits for a lease of its own, under this id.
+    Suspect {
+        task: Box<LeasedTask>,
+        alone: LeaseId,
+    },
+    Running,
+}
+
+/// The tasks that have a slot.
+#[derive(Debug, Default)]
+pub(super) struct Slots {
+    tasks: HashMap<TaskId, Slot>,
+    isolating: bool,
+}
+
+impl Slots {
+    pub(super) fn room(&self, config: &Config) -> usize {
+        config.concurrency.saturating_sub(self.tasks.len())
+    }
+
+    pub(super) fn has_room(&self, config: &Config) -> bool {
+        self.room(config) > 0
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
+    /// The tasks whose handlers run.
+    pub(super) fn running(&self) -> Vec<TaskId> {
+        let running = |slot: &&Slot| matches!(slot.state, State::Running);
+        let mut tasks: Vec<_> =
+            self.tasks.values().filter(running).map(|slot| slot.lease.task).collect();
+        tasks.sort_unstable();
+        tasks
+    }
+
+    /// Whether a suspect waits for its lease.
+    pub(super) fn is_isolating(&self) -> bool {
+        self.tasks.values().any(|slot| matches!(slot.state, State::Suspect { .. }))
+    }
+}
+
+impl Machine {
+    /// Gives free slots to tasks of the buffer. A task that still runs here, under a lease that was
+    /// lost, waits: never two runs by one runner.
+    pub(super) fn start_tasks(&mut self) {
+        while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
+            let slots = &self.slots.tasks;
+            let Some(task) = self.buffer.pop(|task| !slots.contains_key(&task)) else { return };
+            let mut slot =
+                Slot { lease: task.lease, keyed: task.keyed, state: State::Running, fired: false };
+            if task.suspect {
+                let alone = (self.config.new_lease)();
+                slot.state = State::Suspect { task: Box::new(task), alone };
+                self.slots.tasks.insert(slot.lease.task, slot);
+            } else {
+                self.slots.tasks.insert(slot.lease.task, slot);
+                self.act(Action::Start(Box::new(task)));
+            }
+        }
+    }
+
+    /// Asks for leases of their own for suspects that have a slot, all in one request.
+    pub(super) fn isolate_suspects(&mut self) {
+        if self.slots.isolating || !self.trouble.is_over(self.now) {
+            return;
+        }
+        let suspects = self.slots.tasks.values().filter_map(|slot| match &slot.state {
+            State::Suspect { alone, .. } => Some((slot.lease, *alone)),
+            State::Running => None,
+        });
+        let tasks: Vec<_> = suspects.collect();
+        if !tasks.is_empty() {
+            self.slots.isolating = true;
+            self.act(Action::Isolate(Isolate::new(tasks)));
+        }
+    }
+
+    pub(super) fn isolated(&mut self, request: Isolate, result: Result<Vec<Option<Lease>>>) {
+        self.slots.isolating = false;
+        let leases = match result {
+            Ok(leases) => leases,
+            // The same ids are asked for again, and answer as they would have.
+            Err(error) => return self.store_failed(error),
+        };
+        self.trouble.succeeded();
+        for ((before, _), after) in request.tasks.into_iter().zip(leases) {
+            let Some(slot) = self.slots.tasks.remove(&before.task) else { continue };
+            let State::Suspect { mut task, .. } = slot.state else { continue };
+            self.released(before.batch);
+            let Some(lease) = after else {
+                self.act(Action::Lost(before.task));
+                continue;
+            };
+            task.lease = lease;
+            self.holdings.add(lease.batch, 1);
+            self.act(Action::Hold(lease.batch));
+            if matches!(self.phase, Phase::Running) && !slot.fired {
+                let running = Slot { lease, state: State::Running, ..slot };
+                self.slots.tasks.insert(lease.task, running);
+                self.act(Action::Start(task));
+            } else {
+                self.release(&task);
+            }
+        }
+    }
+
+    /// A handler's future is finished or dropped.
+    pub(super) fn finished(&mut self, settlement: Settlement) {
+        let Some(slot) = self.slots.tasks.remove(&settlement.lease.task) else { return };
+        if let Some(run) = settlement.run {
+            self.pace.ran(run.ran_for);
+        }
+        self.settle(settlement, slot.keyed);
+    }
+
+    /// The heartbeat says that a lease is gone. What waits under it belongs to somebody else; what
+    /// runs is told to stop, and its result will be refused. Where everything under it is on its way
+    /// to the store already, it may be gone because it was settled.
+    pub(super) fn lease_lost(&mut self, lease: LeaseId) {
+        self.forget_lease(lease);
+        let lost: Vec<_> = self
+            .slots
+            .tasks
+            .values()
+            .filter(|slot| slot.lease.batch == lease)
+            .map(|slot| slot.lease.task)
+            .collect();
+        for task in lost {
+            self.fire(task);
+        }
+        if self.holdings.forget(lease) {
+            self.act(Action::LetGo(lease));
+        }
+    }
+
+    /// Somebody wants tasks canceled: the tokens of those that run fire, and those that have not
+    /// begun go back, which the store turns into their end.
+    pub(super) fn cancel_requested(&mut self, tasks: &[TaskId]) {
+        if tasks.is_empty() {
+            return;
+        }
+        let wanted: HashSet<_> = tasks.iter().copied().collect();
+        for waiting in self.buffer.take(|_, waiting| wanted.contains(&waiting.lease.task)) {
+            self.release(&waiting);
+        }
+        tasks.iter().for_each(|&task| self.fire(task));
+    }
+
+    pub(super) fn fire(&mut self, task: TaskId) {
+        if let Some(slot) = self.slots.tasks.get_mut(&task)
+            && !slot.fired
+        {
+            slot.fired = true;
+            if matches!(slot.state, State::Running) {
+                self.act(Action::Cancel(task));
+            }
+        }
+    }
+}
