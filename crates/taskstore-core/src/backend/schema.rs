@@ -14,6 +14,14 @@ pub struct Capabilities {
     pub notifies_across_processes: bool,
 }
 
+impl Capabilities {
+    /// Whether `wait_for_work` hears of all work, whoever enqueues it.
+    #[must_use]
+    pub const fn hears_of_everything(self) -> bool {
+        self.notifies_in_process && (self.notifies_across_processes || !self.shared)
+    }
+}
+
 /// Which migrations to run.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

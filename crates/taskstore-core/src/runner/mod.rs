@@ -1,6 +1,23 @@
 //! The runner: claims tasks, runs their handlers, and saves how they ended.
+//!
+//! All decisions are made in [`machine`], which knows no clock, runtime or database. Around it:
+//! [`shell`] runs its actions on tokio, [`execute`] runs one handler, [`keeper`] keeps leases alive
+//! from a thread of its own, and [`watch`] takes over what dead runners held.
 
+mod builder;
+mod execute;
+mod handle;
+mod keeper;
+mod known;
 mod machine;
+mod runners;
+mod shell;
+mod signal;
 mod summary;
+mod watch;
 
+pub use builder::RunnerBuilder;
+pub use handle::{RunnerHandle, Stopped};
+pub(crate) use runners::Runners;
+pub use signal::shutdown_signal;
 pub use summary::Summary;

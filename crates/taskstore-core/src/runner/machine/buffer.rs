@@ -31,10 +31,10 @@ impl Buffer {
         self.tasks.is_empty()
     }
 
-    /// The first task that `may_start`.
-    pub(super) fn pop(&mut self, may_start: impl Fn(TaskId) -> bool) -> Option<LeasedTask> {
+    /// The first task that `may_start`, and since when it is held.
+    pub(super) fn pop(&mut self, may_start: impl Fn(TaskId) -> bool) -> Option<(Moment, LeasedTask)> {
         let at = self.tasks.iter().position(|(_, task)| may_start(task.lease.task))?;
-        self.tasks.remove(at).map(|(_, task)| task)
+        self.tasks.remove(at)
     }
 
     /// Takes out those for which `leave` says so.

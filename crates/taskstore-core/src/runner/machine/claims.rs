@@ -38,6 +38,11 @@ pub(super) struct Claims {
     listened: bool,
     hinted: bool,
     in_flight: bool,
+    sent_at: Moment,
+    /// Whether a hint caused the claim under way.
+    by_hint: bool,
+    /// Hints in a row that came to nothing.
+    false_hints: u32,
     /// Claims in a row that brought nothing.
     empty: u32,
     /// Whether the last claim found all that there was.
@@ -59,6 +64,9 @@ impl Claims {
             listened: false,
             hinted: false,
             in_flight: false,
+            sent_at: Moment::ZERO,
+            by_hint: false,
+            false_hints: 0,
             empty: 0,
             drained: false,
             doubtful: VecDeque::new(),
@@ -98,19 +106,20 @@ impl Claims {
     pub(super) fn hint(&mut self, now: Moment) {
         self.hinted = true;
         self.listening = false;
-        self.next_at = Some(now + self.quiet());
+        self.next_at = Some(now.max(self.sent_at + self.quiet()));
     }
 
     fn quiet(&self) -> Duration {
-        match self.empty {
+        match self.false_hints {
             0..=2 => Duration::ZERO,
-            empty => Duration::from_millis(1 << (empty - 3).min(8)).min(QUIET_MAX),
+            hints => Duration::from_millis(1 << (hints - 3).min(8)).min(QUIET_MAX),
         }
     }
 
-    fn sent(&mut self) {
+    fn sent(&mut self, now: Moment) {
         self.in_flight = true;
-        self.hinted = false;
+        self.sent_at = now;
+        self.by_hint = std::mem::take(&mut self.hinted);
         // A hint that concerns work committed from here on must be heard.
         self.listened = self.drained || self.listening;
         self.listening = self.listened;
@@ -122,7 +131,12 @@ impl Claims {
         let got = u32::try_from(claimed.tasks.len()).unwrap_or(u32::MAX);
         let bytes: usize = claimed.tasks.iter().map(|task| task.parameters.get().len()).sum();
         self.drained = got < asked && bytes + PARAMETERS_BYTES_MAX < BYTES_MAX;
-        self.empty = if got > 0 { 0 } else { self.empty.saturating_add(1) };
+        if got > 0 {
+            (self.empty, self.false_hints) = (0, 0);
+        } else {
+            self.empty = self.empty.saturating_add(1);
+            self.false_hints = self.false_hints.saturating_add(u32::from(self.by_hint));
+        }
         if !self.drained {
             self.listening = false;
             self.next_at = Some(now);
@@ -130,7 +144,7 @@ impl Claims {
         }
         self.promote_at = claimed.due_in.map(|due| now + due);
         self.next_at = Some(if self.hinted {
-            now + self.quiet()
+            now.max(self.sent_at + self.quiet())
         } else if self.listened {
             now + self.idle_for()
         } else {
@@ -173,7 +187,7 @@ impl Machine {
         if !may {
             return None;
         }
-        self.claims.sent();
+        self.claims.sent(self.now);
         let mut claim = Claim::new(self.config.runner, [], wanted);
         claim.lease = (self.config.new_lease)();
         claim.lease_for = self.config.lease_for;

@@ -115,7 +115,7 @@ pub(crate) enum Action {
     /// Move due tasks to ready; answer with [`Event::Promoted`].
     Promote(Promote),
     /// Run the handler; end with [`Event::Finished`], once its future is finished or dropped.
-    Start(Box<LeasedTask>),
+    Start { task: Box<LeasedTask>, claimed_at: Moment },
     /// Fire the token of a running task.
     Cancel(TaskId),
     /// Drop the future of a running task, if it lets itself be dropped.

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Action, Config, Machine, Phase};
+use super::{Action, Config, Machine, Moment, Phase};
 use crate::{
     LeaseId, Result, TaskId,
     backend::{Isolate, Lease, LeasedTask, Settlement},
@@ -13,6 +13,7 @@ use crate::{
 pub(super) struct Slot {
     pub(super) lease: Lease,
     keyed: bool,
+    claimed_at: Moment,
     state: State,
     /// Its token was fired.
     fired: bool,
@@ -69,7 +70,9 @@ impl Machine {
     pub(super) fn start_tasks(&mut self) {
         while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
             let slots = &self.slots.tasks;
-            let Some(task) = self.buffer.pop(|task| !slots.contains_key(&task)) else { return };
+            let Some((claimed_at, task)) = self.buffer.pop(|task| !slots.contains_key(&task)) else {
+                return;
+            };
             let mut slot =
                 Slot { lease: task.lease, keyed: task.keyed, state: State::Running, fired: false };
             if task.suspect {
@@ -78,7 +81,7 @@ impl Machine {
                 self.slots.tasks.insert(slot.lease.task, slot);
             } else {
                 self.slots.tasks.insert(slot.lease.task, slot);
-                self.act(Action::Start(Box::new(task)));
+                self.act(Action::Start { task: Box::new(task), claimed_at });
             }
         }
     }
@@ -121,7 +124,7 @@ impl Machine {
             if matches!(self.phase, Phase::Running) && !slot.fired {
                 let running = Slot { lease, state: State::Running, ..slot };
                 self.slots.tasks.insert(lease.task, running);
-                self.act(Action::Start(task));
+                self.act(Action::Start { task, claimed_at: slot.claimed_at });
             } else {
                 self.release(&task);
             }

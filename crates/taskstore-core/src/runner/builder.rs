@@ -1,0 +1,218 @@
+//! How a runner is described and started.
+
+use std::{future::Future, time::Duration};
+
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{
+    handle::{Done, RunnerHandle},
+    known,
+    machine::Config,
+    shell::Shell,
+    summary::Summary,
+    watch::watch,
+};
+use crate::{
+    Error, LeaseId, QueueName, Result, RunnerId,
+    limits::{self, CONCURRENCY_MAX, LEASE_MAX, LEASE_MIN},
+    store::Store,
+};
+
+/// The lease of a runner that says nothing else.
+const LEASE: Duration = Duration::from_secs(15);
+/// Most tasks claimed ahead of free slots.
+const PREFETCH: usize = 500;
+/// The longest sleep of an idle runner.
+const POLL: Duration = Duration::from_secs(1);
+/// The shortest poll, so that no setting makes a busy loop.
+const POLL_MIN: Duration = Duration::from_millis(10);
+const POLL_MAX: Duration = Duration::from_secs(60 * 60);
+const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A runner to be started; made by `Store::runner`.
+///
+/// Without a word it serves the queue `default` with as many handlers at once as the store says
+/// (10), a lease of 15 s, and a drain deadline of 30 s. Values that cannot be accepted are reported
+/// when it starts.
+#[must_use = "a runner does nothing until it is started"]
+#[derive(Debug)]
+pub struct RunnerBuilder {
+    store: Store,
+    queues: Vec<QueueName>,
+    concurrency: usize,
+    prefetch: usize,
+    poll: Duration,
+    lease: Duration,
+    drain_deadline: Duration,
+    grace: Duration,
+    bad: Option<Error>,
+}
+
+impl RunnerBuilder {
+    pub(crate) fn new(store: Store, concurrency: usize) -> Self {
+        Self {
+            store,
+            queues: Vec::new(),
+            concurrency,
+            prefetch: PREFETCH,
+            poll: POLL,
+            lease: LEASE,
+            drain_deadline: DRAIN_DEADLINE,
+            grace: GRACE,
+            bad: None,
+        }
+    }
+
+    /// Serves this queue; repeat it for more. They are served strictly in the order named: while the
+    /// first has work, the second waits. Without any, `default` is served.
+    pub fn queue(mut self, name: impl AsRef<str>) -> Self {
+        match QueueName::new(name.as_ref()) {
+            Ok(queue) if self.queues.contains(&queue) => {
+                self.bad(Error::invalid("queue", format!("{queue} is named twice")));
+            }
+            Ok(queue) => self.queues.push(queue),
+            Err(error) => self.bad(error),
+        }
+        self
+    }
+
+    /// One task at a time in this runner, in claim order.
+    pub fn serial(self) -> Self {
+        self.concurrency(1)
+    }
+
+    /// At most so many tasks at the same time: 1 to 10,000, by default 10.
+    pub fn concurrency(mut self, tasks: usize) -> Self {
+        self.concurrency = tasks;
+        self
+    }
+
+    /// At most so many tasks claimed ahead of free slots, by default 500; 0 claims only what can
+    /// start. Within it, as many are claimed as 250 ms of work at the measured rate.
+    pub fn prefetch(mut self, tasks: usize) -> Self {
+        self.prefetch = tasks;
+        self
+    }
+
+    /// The longest sleep of an idle runner: 10 ms to an hour, by default 1 s. What wakes it earlier
+    /// only makes it faster.
+    pub fn poll_every(mut self, time: Duration) -> Self {
+        self.poll = time;
+        self
+    }
+
+    /// How long this runner may be unheard of before others take its tasks over: 2 s to a day, by
+    /// default 15 s. Heartbeats have a thread of their own, so that long and blocking handlers need
+    /// no long lease.
+    pub fn lease(mut self, time: Duration) -> Self {
+        self.lease = time;
+        self
+    }
+
+    /// How long running tasks may go on after a stop before their tokens fire; by default 30 s.
+    pub fn drain_deadline(mut self, time: Duration) -> Self {
+        self.drain_deadline = time;
+        self
+    }
+
+    /// How long they may go on after that before their futures are dropped; by default 5 s.
+    pub fn grace(mut self, time: Duration) -> Self {
+        self.grace = time;
+        self
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names a setting that cannot be accepted; [`Error::AlreadyExists`]: one of
+    /// its queues is served by this store already; [`Error::Schema`]: the tables are missing, or not
+    /// those that this code works with; [`Error::Unavailable`]: the store cannot be reached.
+    pub async fn start(self) -> Result<RunnerHandle> {
+        self.launch(false).await
+    }
+
+    /// Runs until `signal` is ready, and then stops as [`RunnerHandle::stop`] does.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
+        let handle = self.start().await?;
+        tokio::select! {
+            () = signal => {}
+            _ = handle.stopped() => {}
+        }
+        let stopped = handle.stop().await;
+        if !stopped.still_running.is_empty() {
+            tracing::warn!(tasks = ?stopped.still_running, "their handlers block and could not be ended");
+        }
+        Ok(())
+    }
+
+    /// Runs what is due, and returns when nothing is due any more and all of it is saved. Tasks that
+    /// fail and wait for another attempt are not waited for. For tests, cron and lambdas.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub async fn run_once(self) -> Result<Summary> {
+        Ok(self.launch(true).await?.stopped().await.summary)
+    }
+
+    fn bad(&mut self, error: Error) {
+        self.bad.get_or_insert(error);
+    }
+
+    fn check(&mut self) -> Result<()> {
+        if let Some(error) = self.bad.take() {
+            return Err(error);
+        }
+        if self.queues.is_empty() {
+            self.queues.push(QueueName::default());
+        }
+        if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) {
+            return Err(Error::invalid("concurrency", format!("it must be 1 to {CONCURRENCY_MAX}")));
+        }
+        if self.prefetch > CONCURRENCY_MAX {
+            return Err(Error::invalid("prefetch", format!("it must be at most {CONCURRENCY_MAX}")));
+        }
+        between("poll_every", self.poll, POLL_MIN, POLL_MAX)?;
+        between("lease", self.lease, LEASE_MIN, LEASE_MAX)?;
+        limits::check_delay("drain_deadline", self.drain_deadline)?;
+        limits::check_delay("grace", self.grace)
+    }
+
+    async fn launch(mut self, once: bool) -> Result<RunnerHandle> {
+        self.check()?;
+        let store = self.store;
+        let reservation = store.runners().reserve(&self.queues)?;
+        store.backend().check_schema().await?;
+        let runner = RunnerId::new();
+        let config = Config {
+            runner,
+            queues: self.queues,
+            concurrency: self.concurrency,
+            prefetch_max: self.prefetch,
+            lease_for: self.lease,
+            poll: self.poll,
+            notified: store.backend().capabilities().hears_of_everything(),
+            drain_deadline: self.drain_deadline,
+            grace: self.grace,
+            once,
+            known: known::known(&store).await?,
+            new_lease: LeaseId::new,
+        };
+        tracing::info!(%runner, queues = ?config.queues, concurrency = config.concurrency, "runner starts");
+        let shell = Shell::new(store.clone(), config)?;
+        let watcher = AbortOnDropHandle::new(tokio::spawn(watch(store, runner, self.lease)));
+        let (handle, stop, done) = Done::new(reservation, watcher);
+        tokio::spawn(shell.run(stop, done));
+        Ok(handle)
+    }
+}
+
+fn between(field: &'static str, value: Duration, least: Duration, most: Duration) -> Result<()> {
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::invalid(field, format!("{value:?} is not between {least:?} and {most:?}")))
+}

@@ -1,0 +1,180 @@
+//! Keeps leases alive from a thread, a runtime and a connection of its own, so that handlers that
+//! block theirs, and a pool that is exhausted, never cost a lease.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::machine::Event;
+use crate::{
+    Backend, Error, Heartbeat, LeaseId, Result,
+    backend::{Beaten, Pulse},
+};
+
+/// The longest time between two beats.
+const BEAT_EVERY_MAX: Duration = Duration::from_secs(1);
+/// How often to try again while the store does not answer.
+const RETRY_EVERY: Duration = Duration::from_millis(250);
+
+/// What the runner tells its keeper.
+#[derive(Debug)]
+enum Order {
+    Hold(LeaseId),
+    LetGo(LeaseId),
+}
+
+/// The runner's end of it. Dropping it ends the thread.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    orders: mpsc::UnboundedSender<Order>,
+}
+
+/// What a keeper reports back.
+pub(super) trait Listener: Send + 'static {
+    fn hear(&self, event: Event);
+    fn trouble(&self, error: Error);
+}
+
+impl Keeper {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The operating system gives no thread.
+    pub(super) fn start(
+        backend: Arc<dyn Backend>,
+        lease_for: Duration,
+        listener: impl Listener,
+    ) -> Result<Self> {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        std::thread::Builder::new()
+            .name("taskstore-heartbeat".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                match runtime {
+                    Ok(runtime) => runtime.block_on(Beating::new(backend, lease_for, listener).run(inbox)),
+                    Err(error) => listener.trouble(Error::backend(error)),
+                }
+            })
+            .map_err(Error::backend)?;
+        Ok(Self { orders })
+    }
+
+    pub(super) fn hold(&self, lease: LeaseId) {
+        // The thread only ends when this end is dropped.
+        let _ = self.orders.send(Order::Hold(lease));
+    }
+
+    pub(super) fn let_go(&self, lease: LeaseId) {
+        let _ = self.orders.send(Order::LetGo(lease));
+    }
+}
+
+/// The thread's end of it.
+struct Beating<L> {
+    backend: Arc<dyn Backend>,
+    listener: L,
+    /// Every call is given up after this time.
+    deadline: Duration,
+    every: Duration,
+    held: BTreeSet<LeaseId>,
+    connection: Option<Box<dyn Heartbeat>>,
+    /// Whether the last beat failed: an outage is reported once.
+    failing: bool,
+    next: Instant,
+}
+
+impl<L: Listener> Beating<L> {
+    fn new(backend: Arc<dyn Backend>, lease_for: Duration, listener: L) -> Self {
+        Self {
+            backend,
+            listener,
+            deadline: lease_for / 4,
+            every: (lease_for / 4).min(BEAT_EVERY_MAX),
+            held: BTreeSet::new(),
+            connection: None,
+            failing: false,
+            next: Instant::now(),
+        }
+    }
+
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Order>) {
+        // Opened before it is needed, so that the first lease does not wait for it.
+        self.connect().await;
+        loop {
+            tokio::select! {
+                order = inbox.recv() => match order {
+                    Some(Order::Hold(lease)) => self.hold(lease),
+                    Some(Order::LetGo(lease)) => { self.held.remove(&lease); }
+                    None => return,
+                },
+                () = tokio::time::sleep_until(self.next), if !self.held.is_empty() => self.beat().await,
+            }
+        }
+    }
+
+    fn hold(&mut self, lease: LeaseId) {
+        if self.held.is_empty() {
+            // A claim is as good as a beat.
+            self.next = Instant::now() + self.every;
+        }
+        self.held.insert(lease);
+    }
+
+    async fn connect(&mut self) -> Option<&mut Box<dyn Heartbeat>> {
+        if self.connection.is_none() {
+            match deadline(self.deadline, "opening the heartbeat", self.backend.heartbeat()).await {
+                Ok(connection) => self.connection = Some(connection),
+                Err(error) => self.failed(error),
+            }
+        }
+        self.connection.as_mut()
+    }
+
+    async fn beat(&mut self) {
+        let leases: Vec<_> = self.held.iter().copied().collect();
+        let limit = self.deadline;
+        let began = Instant::now();
+        self.next = began + RETRY_EVERY.min(self.every);
+        let Some(connection) = self.connect().await else { return };
+        match deadline(limit, "the heartbeat", connection.beat(&leases)).await {
+            Ok(beaten) => self.beaten(began, &leases, beaten),
+            Err(error) => {
+                self.connection = None;
+                self.failed(error);
+            }
+        }
+    }
+
+    fn beaten(&mut self, began: Instant, leases: &[LeaseId], beaten: Beaten) {
+        if std::mem::take(&mut self.failing) {
+            tracing::info!("the heartbeat is back");
+        }
+        let pulses = || leases.iter().zip(&beaten.leases);
+        let busy = pulses().any(|(_, pulse)| *pulse == Pulse::Busy);
+        self.next = began + if busy { self.every / 4 } else { self.every };
+        let lost: Vec<_> =
+            pulses().filter(|(_, pulse)| **pulse == Pulse::Lost).map(|(lease, _)| *lease).collect();
+        for lease in &lost {
+            self.held.remove(lease);
+        }
+        if !lost.is_empty() || !beaten.cancel.is_empty() {
+            self.listener.hear(Event::Beaten { lost, cancel: beaten.cancel });
+        }
+    }
+
+    fn failed(&mut self, error: Error) {
+        if !std::mem::replace(&mut self.failing, true) {
+            tracing::warn!(%error, leases = self.held.len(), "the heartbeat fails; trying again");
+            self.listener.trouble(error);
+        }
+    }
+}
+
+/// A call to the store that is given up after a while.
+pub(super) async fn deadline<T>(
+    after: Duration,
+    call: &'static str,
+    future: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    tokio::time::timeout(after, future).await.unwrap_or_else(|_| Err(Error::timed_out(call, after)))
+}

@@ -1,0 +1,361 @@
+//! The thin shell around the machine: runs its actions on tokio, and brings it what happens. It
+//! decides nothing about tasks.
+
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, Interval, MissedTickBehavior, interval_at, sleep_until},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    execute::{self, Running},
+    handle::{Done, Stopped},
+    keeper::{Keeper, Listener, deadline},
+    known,
+    machine::{Action, Config, Event, Lane, Machine},
+};
+use crate::{
+    Backend, Error, QueueName, Result, TaskId,
+    backend::{LeasedTask, Report, Settle, Settled, Settlement},
+    lifecycle::{Ending, Policy, Standing},
+    store::{RunError, Store},
+};
+
+/// How often progress and log lines of running tasks are stored.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// How often it is looked for definitions that other processes made.
+const KNOWN_EVERY: Duration = Duration::from_secs(15);
+/// Most events taken in before the machine decides.
+const EVENTS_MAX: usize = 1_024;
+
+/// What reaches the loop.
+#[derive(Debug)]
+pub(super) enum News {
+    /// For the machine.
+    Event(Event),
+    /// Reports were stored, or not.
+    Reported(Vec<Report>, Result<()>),
+    /// The store failed somewhere else.
+    Trouble(Error),
+}
+
+/// Waits for a hint; false when its time is over.
+type Hint = Pin<Box<dyn Future<Output = bool> + Send>>;
+
+/// The loop of one runner.
+pub(super) struct Shell {
+    store: Store,
+    machine: Machine,
+    keeper: Keeper,
+    queues: Vec<QueueName>,
+    /// Moments of the machine count from here.
+    started: Instant,
+    /// Every call to the store is given up after this time.
+    deadline: Duration,
+    poll: Duration,
+    running: HashMap<TaskId, Running>,
+    hint: Option<Hint>,
+    news: UnboundedSender<News>,
+    inbox: UnboundedReceiver<News>,
+    reporting: bool,
+}
+
+impl Shell {
+    /// # Errors
+    /// The operating system gives no thread for the heartbeat.
+    pub(super) fn new(store: Store, config: Config) -> Result<Self> {
+        let (news, inbox) = unbounded_channel();
+        let keeper = Keeper::start(Arc::clone(store.backend()), config.lease_for, Ear(news.clone()))?;
+        Ok(Self {
+            store,
+            keeper,
+            queues: config.queues.clone(),
+            started: Instant::now(),
+            deadline: config.lease_for / 4,
+            poll: config.poll,
+            machine: Machine::new(config),
+            running: HashMap::new(),
+            hint: None,
+            news,
+            inbox,
+            reporting: false,
+        })
+    }
+
+    /// Runs until everything is saved after `stop` fired, or, in a run once, until nothing is due.
+    /// Says so through `done`, and goes on for tasks that could not be dropped.
+    pub(super) async fn run(mut self, stop: CancellationToken, mut done: Done) {
+        let mut news = Vec::with_capacity(EVENTS_MAX);
+        let mut report = every(REPORT_EVERY);
+        let mut refresh = every(KNOWN_EVERY);
+        let mut stopping = false;
+        loop {
+            let actions = self.machine.advance(self.started.elapsed());
+            // Before a claim is sent: what is committed after it must be heard of.
+            self.listen().await;
+            actions.into_iter().for_each(|action| self.perform(action, &mut done));
+            if self.machine.is_over() {
+                return;
+            }
+            let wake_at = self.machine.wake_at().map_or_else(far_away, |at| self.started + at);
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    self.take(Event::Stop);
+                }
+                _ = self.inbox.recv_many(&mut news, EVENTS_MAX) => {
+                    news.drain(..).for_each(|news| self.hear(news));
+                }
+                came = hint(&mut self.hint) => {
+                    self.hint = None;
+                    self.take(if came { Event::Hint } else { Event::Tick });
+                }
+                _ = report.tick(), if !self.running.is_empty() => self.report(),
+                _ = refresh.tick() => self.refresh_known(),
+                () = sleep_until(wake_at) => self.take(Event::Tick),
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        self.machine.take(self.started.elapsed(), event);
+    }
+
+    fn hear(&mut self, news: News) {
+        match news {
+            News::Event(event) => {
+                if let Event::Finished(settlement) = &event {
+                    self.running.remove(&settlement.lease.task);
+                }
+                self.take(event);
+            }
+            News::Reported(reports, result) => self.reported(&reports, result),
+            News::Trouble(error) => self.trouble(error),
+        }
+    }
+
+    /// Makes sure that hints are listened for, if the machine wants them: a hint that comes after
+    /// this returns is heard.
+    async fn listen(&mut self) {
+        if !self.machine.is_listening() {
+            self.hint = None;
+        } else if self.hint.is_none() {
+            let backend = Arc::clone(self.store.backend());
+            let (queues, at_most) = (self.queues.clone(), self.poll);
+            let mut hint: Hint = Box::pin(async move {
+                let began = Instant::now();
+                backend.wait_for_work(&queues, at_most).await;
+                began.elapsed() < at_most
+            });
+            let came = poll_fn(|cx| Poll::Ready(hint.as_mut().poll(cx) == Poll::Ready(true))).await;
+            if came {
+                self.take(Event::Hint);
+            } else {
+                self.hint = Some(hint);
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action, done: &mut Done) {
+        match action {
+            Action::Exchange { lane, request } => self.exchange(lane, request),
+            Action::Recall(lease) => self.call(
+                "recall",
+                move |store| async move { store.recall(lease).await },
+                move |result| Event::Recalled { lease, result },
+            ),
+            Action::Isolate(request) => {
+                let again = request.clone();
+                self.call(
+                    "isolate",
+                    move |store| async move { store.isolate(&again).await },
+                    move |result| Event::Isolated { request, result },
+                );
+            }
+            Action::Promote(request) => self.call(
+                "promote",
+                move |store| async move { store.promote(&request).await },
+                Event::Promoted,
+            ),
+            Action::Start { task, claimed_at } => self.start(*task, claimed_at),
+            Action::Cancel(task) => self.with_running(task, Running::cancel),
+            Action::Drop(task) => self.with_running(task, Running::drop_future),
+            Action::Hold(lease) => self.keeper.hold(lease),
+            Action::LetGo(lease) => self.keeper.let_go(lease),
+            Action::Lost(task) => self.lost(task),
+            Action::Failed(error) => self.trouble(error),
+            Action::Stopped { left } => {
+                done.stopped(Stopped { summary: self.machine.summary(), still_running: left });
+            }
+        }
+    }
+
+    /// Calls the store beside the loop; the answer comes back as an event.
+    fn call<T, F>(
+        &self,
+        name: &'static str,
+        call: impl FnOnce(Arc<dyn Backend>) -> F,
+        answer: impl FnOnce(Result<T>) -> Event + Send + 'static,
+    ) where
+        F: Future<Output = Result<T>> + Send + 'static,
+        T: Send,
+    {
+        let (limit, news) = (self.deadline, self.news.clone());
+        let call = call(Arc::clone(self.store.backend()));
+        tokio::spawn(async move {
+            let result = deadline(limit, name, call).await;
+            // The loop is gone only with its runtime.
+            let _ = news.send(News::Event(answer(result)));
+        });
+    }
+
+    fn exchange(&self, lane: Lane, request: Box<Settle>) {
+        let (limit, news) = (self.deadline, self.news.clone());
+        let backend = Arc::clone(self.store.backend());
+        tokio::spawn(async move {
+            let result = deadline(limit, "settle and claim", exchange(&*backend, &request)).await;
+            let _ = news.send(News::Event(Event::Exchanged { lane, request, result }));
+        });
+    }
+
+    fn start(&mut self, task: LeasedTask, claimed_at: Duration) {
+        if let Some(handler) = self.store.registry().handler(task.definition) {
+            let id = task.lease.task;
+            let claimed_at = self.started + claimed_at;
+            let running = execute::start(&self.store, handler, task, claimed_at, self.news.clone());
+            self.running.insert(id, running);
+        } else {
+            // A definition that was made a moment ago: its task waits for a runner that knows it.
+            let standing = Standing { suspect: task.suspect, ..Standing::running(task.attempts, u32::MAX) };
+            let policy = Policy { backoff: &crate::Backoff::default(), chance: 0.5 };
+            let settlement = Settlement::new(task.lease, Ending::Released.settle(&standing, policy));
+            let _ = self.news.send(News::Event(Event::Finished(settlement)));
+            self.refresh_known();
+        }
+    }
+
+    fn with_running(&self, task: TaskId, act: impl FnOnce(&Running)) {
+        if let Some(running) = self.running.get(&task) {
+            act(running);
+        }
+    }
+
+    /// Stores what running tasks have said meanwhile, all in one request.
+    fn report(&mut self) {
+        if self.reporting {
+            return;
+        }
+        let reports = self.running.values().filter_map(|running| {
+            let (progress, log) = running.context.unreported();
+            let said = progress.is_some() || !log.is_empty();
+            said.then_some(Report { lease: running.lease, progress, log })
+        });
+        let reports: Vec<_> = reports.collect();
+        if reports.is_empty() {
+            return;
+        }
+        self.reporting = true;
+        let (limit, news) = (self.deadline, self.news.clone());
+        let backend = Arc::clone(self.store.backend());
+        tokio::spawn(async move {
+            let result = deadline(limit, "report", backend.report(&reports)).await;
+            let _ = news.send(News::Reported(reports, result.map(|_| ())));
+        });
+    }
+
+    /// What is stored need not be said again; what is not is said again with the next report, or
+    /// with the end.
+    fn reported(&mut self, reports: &[Report], result: Result<()>) {
+        self.reporting = false;
+        match result {
+            Ok(()) => {
+                for report in reports {
+                    self.with_running(report.lease.task, |running| running.context.reported(report));
+                }
+            }
+            Err(error) => self.trouble(error),
+        }
+    }
+
+    fn refresh_known(&self) {
+        let (store, news, limit) = (self.store.clone(), self.news.clone(), self.deadline);
+        tokio::spawn(async move {
+            let known = deadline(limit, "listing definitions", known::known(&store)).await;
+            let _ = news.send(match known {
+                Ok(known) => News::Event(Event::Known(known)),
+                Err(error) => News::Trouble(error),
+            });
+        });
+    }
+
+    /// A lost lease is rare: the queue for the error handler is looked up.
+    fn lost(&self, task: TaskId) {
+        tracing::warn!(%task, "its lease was lost to another runner; the result was refused");
+        let (store, fallback) = (self.store.clone(), self.queues.first().cloned().unwrap_or_default());
+        tokio::spawn(async move {
+            let queue = match store.backend().task(task).await {
+                Ok(Some(found)) => found.queue,
+                _ => fallback,
+            };
+            store.tell(&queue, Some(task), &RunError::LeaseLost);
+        });
+    }
+
+    fn trouble(&self, error: Error) {
+        tracing::warn!(%error, "the store failed; trying again");
+        let queue = self.queues.first().cloned().unwrap_or_default();
+        self.store.tell(&queue, None, &RunError::Storage(error));
+    }
+}
+
+/// How the keeper reaches the loop.
+struct Ear(UnboundedSender<News>);
+
+impl Listener for Ear {
+    fn hear(&self, event: Event) {
+        let _ = self.0.send(News::Event(event));
+    }
+
+    fn trouble(&self, error: Error) {
+        let _ = self.0.send(News::Trouble(error));
+    }
+}
+
+/// A claim with nothing to settle goes by itself.
+async fn exchange(backend: &dyn Backend, request: &Settle) -> Result<Settled> {
+    match &request.then {
+        Some(claim) if request.settlements.is_empty() => {
+            Ok(Settled { fates: Vec::new(), claimed: Some(backend.claim(claim).await?) })
+        }
+        _ => backend.settle(request).await,
+    }
+}
+
+/// The hint, if one is listened for.
+async fn hint(hint: &mut Option<Hint>) -> bool {
+    match hint {
+        Some(hint) => hint.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = interval_at(Instant::now() + period, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+/// A time that does not come while this program runs.
+fn far_away() -> Instant {
+    Instant::now() + Duration::from_secs(86_400)
+}
