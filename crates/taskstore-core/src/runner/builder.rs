@@ -170,10 +170,16 @@ impl RunnerBuilder {
             self.queues.push(QueueName::default());
         }
         if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) {
-            return Err(Error::invalid("concurrency", format!("it must be 1 to {CONCURRENCY_MAX}")));
+            return Err(Error::invalid(
+                "concurrency",
+                format!("it must be 1 to {CONCURRENCY_MAX}"),
+            ));
         }
         if self.prefetch > CONCURRENCY_MAX {
-            return Err(Error::invalid("prefetch", format!("it must be at most {CONCURRENCY_MAX}")));
+            return Err(Error::invalid(
+                "prefetch",
+                format!("it must be at most {CONCURRENCY_MAX}"),
+            ));
         }
         between("poll_every", self.poll, POLL_MIN, POLL_MAX)?;
         between("lease", self.lease, LEASE_MIN, LEASE_MAX)?;

@@ -145,8 +145,10 @@ impl Execution {
 
     fn decide(&self, ending: Ending) -> Transition {
         let max_attempts = self.task.max_attempts.unwrap_or(self.handler.max_attempts);
-        let standing =
-            Standing { suspect: self.task.suspect, ..Standing::running(self.task.attempts, max_attempts) };
+        let standing = Standing {
+            suspect: self.task.suspect,
+            ..Standing::running(self.task.attempts, max_attempts)
+        };
         ending.settle(&standing, Policy { backoff: &self.handler.backoff, chance: retry::chance() })
     }
 
@@ -155,11 +157,17 @@ impl Execution {
         let attempt = self.task.attempts + 1;
         let will_retry = matches!(to, Transition::Requeue { .. });
         let error = match (outcome, to) {
-            (Outcome::Panicked(message), _) => RunError::Panicked { attempt, message: message.clone(), will_retry },
-            (Outcome::TimedOut(after), _) => RunError::TimedOut { attempt, after: *after, will_retry },
-            (Outcome::Returned(_), Transition::Failed { error: message } | Transition::Requeue { error: Some(message), .. }) => {
-                RunError::Failed { attempt, message: message.clone(), will_retry }
+            (Outcome::Panicked(message), _) => {
+                RunError::Panicked { attempt, message: message.clone(), will_retry }
             }
+            (Outcome::TimedOut(after), _) => {
+                RunError::TimedOut { attempt, after: *after, will_retry }
+            }
+            (
+                Outcome::Returned(_),
+                Transition::Failed { error: message }
+                | Transition::Requeue { error: Some(message), .. },
+            ) => RunError::Failed { attempt, message: message.clone(), will_retry },
             _ => return,
         };
         self.store.tell(&self.task.queue, Some(self.task.lease.task), &error);

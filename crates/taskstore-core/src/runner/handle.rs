@@ -58,7 +58,10 @@ pub(super) struct Done {
 }
 
 impl Done {
-    pub(super) fn new(reservation: Reservation, watcher: AbortOnDropHandle<()>) -> (RunnerHandle, CancellationToken, Self) {
+    pub(super) fn new(
+        reservation: Reservation,
+        watcher: AbortOnDropHandle<()>,
+    ) -> (RunnerHandle, CancellationToken, Self) {
         let (sender, stopped) = watch::channel(None);
         let stop = CancellationToken::new();
         let handle = RunnerHandle { stop: stop.clone(), stopped };

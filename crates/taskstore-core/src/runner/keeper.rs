@@ -51,7 +51,9 @@ impl Keeper {
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 match runtime {
-                    Ok(runtime) => runtime.block_on(Beating::new(backend, lease_for, listener).run(inbox)),
+                    Ok(runtime) => {
+                        runtime.block_on(Beating::new(backend, lease_for, listener).run(inbox))
+                    }
                     Err(error) => listener.trouble(Error::backend(error)),
                 }
             })

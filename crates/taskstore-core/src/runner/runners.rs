@@ -32,7 +32,11 @@ impl Runners {
     pub(crate) fn handles(&self, queue: Option<&QueueName>) -> Vec<RunnerHandle> {
         let served = self.lock();
         let wanted = |name: &QueueName| queue.is_none_or(|queue| queue == name);
-        served.iter().filter(|(name, _)| wanted(name)).filter_map(|(_, handle)| handle.clone()).collect()
+        served
+            .iter()
+            .filter(|(name, _)| wanted(name))
+            .filter_map(|(_, handle)| handle.clone())
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<QueueName, Option<RunnerHandle>>> {

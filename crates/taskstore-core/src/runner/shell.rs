@@ -74,7 +74,8 @@ impl Shell {
     /// The operating system gives no thread for the heartbeat.
     pub(super) fn new(store: Store, config: Config) -> Result<Self> {
         let (news, inbox) = unbounded_channel();
-        let keeper = Keeper::start(Arc::clone(store.backend()), config.lease_for, Ear(news.clone()))?;
+        let keeper =
+            Keeper::start(Arc::clone(store.backend()), config.lease_for, Ear(news.clone()))?;
         Ok(Self {
             store,
             keeper,
@@ -236,9 +237,11 @@ impl Shell {
             self.running.insert(id, running);
         } else {
             // A definition that was made a moment ago: its task waits for a runner that knows it.
-            let standing = Standing { suspect: task.suspect, ..Standing::running(task.attempts, u32::MAX) };
+            let standing =
+                Standing { suspect: task.suspect, ..Standing::running(task.attempts, u32::MAX) };
             let policy = Policy { backoff: &crate::Backoff::default(), chance: 0.5 };
-            let settlement = Settlement::new(task.lease, Ending::Released.settle(&standing, policy));
+            let settlement =
+                Settlement::new(task.lease, Ending::Released.settle(&standing, policy));
             let _ = self.news.send(News::Event(Event::Finished(settlement)));
             self.refresh_known();
         }
@@ -280,7 +283,9 @@ impl Shell {
         match result {
             Ok(()) => {
                 for report in reports {
-                    self.with_running(report.lease.task, |running| running.context.reported(report));
+                    self.with_running(report.lease.task, |running| {
+                        running.context.reported(report)
+                    });
                 }
             }
             Err(error) => self.trouble(error),
@@ -301,7 +306,8 @@ impl Shell {
     /// A lost lease is rare: the queue for the error handler is looked up.
     fn lost(&self, task: TaskId) {
         tracing::warn!(%task, "its lease was lost to another runner; the result was refused");
-        let (store, fallback) = (self.store.clone(), self.queues.first().cloned().unwrap_or_default());
+        let (store, fallback) =
+            (self.store.clone(), self.queues.first().cloned().unwrap_or_default());
         tokio::spawn(async move {
             let queue = match store.backend().task(task).await {
                 Ok(Some(found)) => found.queue,

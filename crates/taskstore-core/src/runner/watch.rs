@@ -45,7 +45,8 @@ pub(super) async fn watch(store: Store, runner: RunnerId, lease_for: Duration) {
 
 /// Whatever fails here is taken over again by this watcher or another.
 async fn take_over(store: &Store, runner: RunnerId, limit: Duration, dead: Vec<LateLease>) {
-    let request = TakeOver::new(runner, dead.into_iter().map(|late| (late, LeaseId::new())).collect());
+    let request =
+        TakeOver::new(runner, dead.into_iter().map(|late| (late, LeaseId::new())).collect());
     let backend = store.backend();
     let taken = match deadline(limit, "taking leases over", backend.take_over(&request)).await {
         Ok(taken) => taken,
@@ -64,18 +65,26 @@ fn settlements(store: &Store, taken: &TakenOver) -> Vec<Settlement> {
     let ending = |task: &crate::backend::LeasedTask| {
         let handler = store.registry().handler(task.definition);
         // A task whose handler is not known here is judged by the defaults.
-        let max_attempts = task
-            .max_attempts
-            .unwrap_or_else(|| handler.as_ref().map_or(retry::MAX_ATTEMPTS, |handler| handler.max_attempts));
+        let max_attempts = task.max_attempts.unwrap_or_else(|| {
+            handler.as_ref().map_or(retry::MAX_ATTEMPTS, |handler| handler.max_attempts)
+        });
         let backoff = handler.map_or_else(Default::default, |handler| handler.backoff.clone());
-        let standing = Standing { suspect: task.suspect, ..Standing::running(task.attempts, max_attempts) };
+        let standing =
+            Standing { suspect: task.suspect, ..Standing::running(task.attempts, max_attempts) };
         let policy = Policy { backoff: &backoff, chance: retry::chance() };
-        Settlement::new(task.lease, Ending::LeaseLost { alone: taken.alone }.settle(&standing, policy))
+        Settlement::new(
+            task.lease,
+            Ending::LeaseLost { alone: taken.alone }.settle(&standing, policy),
+        )
     };
     taken.tasks.iter().map(ending).collect()
 }
 
-async fn settle(backend: &Arc<dyn Backend>, limit: Duration, mut all: Vec<Settlement>) -> Result<()> {
+async fn settle(
+    backend: &Arc<dyn Backend>,
+    limit: Duration,
+    mut all: Vec<Settlement>,
+) -> Result<()> {
     while !all.is_empty() {
         let rest = all.split_off(all.len().min(BATCH_MAX));
         deadline(limit, "putting tasks back", backend.settle(&Settle::new(all))).await?;

@@ -32,7 +32,10 @@ impl Buffer {
     }
 
     /// The first task that `may_start`, and since when it is held.
-    pub(super) fn pop(&mut self, may_start: impl Fn(TaskId) -> bool) -> Option<(Moment, LeasedTask)> {
+    pub(super) fn pop(
+        &mut self,
+        may_start: impl Fn(TaskId) -> bool,
+    ) -> Option<(Moment, LeasedTask)> {
         let at = self.tasks.iter().position(|(_, task)| may_start(task.lease.task))?;
         self.tasks.remove(at)
     }

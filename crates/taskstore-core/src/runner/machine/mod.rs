@@ -217,7 +217,9 @@ impl Machine {
         let work = [claim, promote, self.plain.flush_at(), self.keyed.flush_at()];
         let work = work.into_iter().flatten().min().map(|at| self.trouble.not_before(at));
         let trouble = self.trouble.wake_at(self.now);
-        [work, trouble, self.phase.deadline(), self.buffer.stale_at()].into_iter().flatten().min()
+        // The last deadline of a stop may have passed while the store is away.
+        let stop = self.phase.deadline().filter(|at| *at > self.now);
+        [work, trouble, stop, self.buffer.stale_at()].into_iter().flatten().min()
     }
 
     /// Whether to listen for hints from before the next claim on.

@@ -70,11 +70,17 @@ impl Machine {
     pub(super) fn start_tasks(&mut self) {
         while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
             let slots = &self.slots.tasks;
-            let Some((claimed_at, task)) = self.buffer.pop(|task| !slots.contains_key(&task)) else {
+            let Some((claimed_at, task)) = self.buffer.pop(|task| !slots.contains_key(&task))
+            else {
                 return;
             };
-            let mut slot =
-                Slot { lease: task.lease, keyed: task.keyed, state: State::Running, fired: false };
+            let mut slot = Slot {
+                lease: task.lease,
+                keyed: task.keyed,
+                claimed_at,
+                state: State::Running,
+                fired: false,
+            };
             if task.suspect {
                 let alone = (self.config.new_lease)();
                 slot.state = State::Suspect { task: Box::new(task), alone };

@@ -1,0 +1,76 @@
+//! A task that may have killed its runner runs in a lease of its own.
+
+use std::time::Duration;
+
+use super::{
+    super::Event,
+    rig::{Rig, away, is_release},
+};
+use crate::backend::{Lease, LeasedTask};
+
+fn with_suspect() -> (Rig, LeasedTask) {
+    let mut rig = Rig::new(|_| {});
+    let mut tasks = rig.tasks(2);
+    tasks[0].suspect = true;
+    let claim = rig.answer_claim(tasks.clone());
+    tasks[0].lease.batch = claim.lease;
+    let suspect = tasks.swap_remove(0);
+    (rig, suspect)
+}
+
+fn alone(before: Lease, batch: crate::LeaseId) -> Lease {
+    Lease { batch, turn: before.turn + 1, ..before }
+}
+
+#[test]
+fn a_suspect_is_isolated_before_it_runs() {
+    let (mut rig, suspect) = with_suspect();
+    assert_eq!(rig.started().len(), 1, "its neighbour runs at once");
+    let request = rig.isolate().expect("a lease of its own");
+    let (before, batch) = request.tasks[0];
+    assert_eq!(before, suspect.lease);
+    rig.tell(Event::Isolated { request, result: Ok(vec![Some(alone(before, batch))]) });
+    let started = rig.started();
+    assert_eq!(started[0].lease, alone(before, batch));
+}
+
+#[test]
+fn a_lost_reply_asks_again_for_the_same_lease() {
+    let (mut rig, _) = with_suspect();
+    let request = rig.isolate().unwrap();
+    let first = request.tasks.clone();
+    rig.tell(Event::Isolated { request, result: Err(away()) });
+    assert!(rig.isolate().is_none());
+    rig.sleep();
+    assert_eq!(rig.isolate().unwrap().tasks, first);
+}
+
+#[test]
+fn a_suspect_whose_lease_was_lost_meanwhile_does_not_run() {
+    let (mut rig, _) = with_suspect();
+    rig.started();
+    let request = rig.isolate().unwrap();
+    rig.tell(Event::Isolated { request, result: Ok(vec![None]) });
+    assert!(rig.started().is_empty());
+}
+
+#[test]
+fn a_suspect_that_was_isolated_when_the_runner_stops_goes_back_as_a_suspect() {
+    let (mut rig, suspect) = with_suspect();
+    let running = rig.started();
+    let request = rig.isolate().unwrap();
+    rig.tell(Event::Stop);
+    let (before, batch) = request.tasks[0];
+    rig.tell(Event::Isolated { request, result: Ok(vec![Some(alone(before, batch))]) });
+    assert!(rig.started().is_empty());
+    rig.finish(&running[0], Duration::from_millis(1));
+    let mut settled = Vec::new();
+    while let Some(request) = rig.try_exchange() {
+        settled.extend(request.settlements.clone());
+        rig.answer(request, None);
+    }
+    let back = settled.iter().find(|s| s.lease.task == suspect.lease.task).expect("it goes back");
+    assert!(is_release(back));
+    assert_eq!(back.lease, alone(before, batch));
+    assert!(matches!(back.to, crate::backend::Transition::Requeue { suspect: true, .. }));
+}
