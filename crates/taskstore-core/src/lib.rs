@@ -32,6 +32,7 @@ pub use model::{
     Progress, QueueName, RunnerId, Status, Task, TaskId, UniqueHash,
 };
 pub use retry::{Backoff, MAX_ATTEMPTS};
+pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
     EnqueueMany, EnqueueOne, EnqueueOutcome, Queues, Reschedule, RunError, Store, StoreBuilder,
     Tasks,

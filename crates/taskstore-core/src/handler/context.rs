@@ -10,7 +10,10 @@ use serde_json::value::RawValue;
 use tokio_util::sync::CancellationToken;
 
 use super::{Registered, TaskResult, output, parameters::Parameters, said::Said};
-use crate::{LogLevel, LogLine, Progress, QueueName, Store, TaskId, backend::LeasedTask};
+use crate::{
+    LogLevel, LogLine, Progress, QueueName, Store, TaskId,
+    backend::{LeasedTask, Report},
+};
 
 /// Everything about one run of a handler. Cheap to clone; clones are the same run.
 ///
@@ -169,9 +172,14 @@ impl TaskContext {
         &self.run.token
     }
 
-    /// Progress, if it changed, and log lines that were not taken before.
-    pub(crate) fn take_report(&self) -> (Option<Progress>, Vec<LogLine>) {
-        self.said().take_report()
+    /// Progress, if it changed, and log lines that were not stored yet.
+    pub(crate) fn unreported(&self) -> (Option<Progress>, Vec<LogLine>) {
+        self.said().unreported()
+    }
+
+    /// This much is stored, and need not be said again.
+    pub(crate) fn reported(&self, report: &Report) {
+        self.said().reported(report.progress, report.log.last().map(|line| line.n));
     }
 
     /// What [`set_output`](Self::set_output) left.

@@ -41,18 +41,31 @@ impl Said {
         self.output.take()
     }
 
-    /// What was not taken yet.
-    pub(super) fn take_report(&mut self) -> (Option<Progress>, Vec<LogLine>) {
-        let dropped = std::mem::take(&mut self.dropped);
-        let mut lines = Vec::from(std::mem::take(&mut self.lines));
-        if dropped > 0
+    /// What is not stored yet. Said again until it is, because a reply may be lost; a store keeps a
+    /// line of the same number once.
+    pub(super) fn unreported(&self) -> (Option<Progress>, Vec<LogLine>) {
+        let mut lines: Vec<_> = self.lines.iter().cloned().collect();
+        if self.dropped > 0
             && let Some(oldest) = lines.first_mut()
         {
             // Its number and time stand for all that are missing before it, and for itself.
-            let text = format!("… [{} lines dropped: too many at once]", u64::from(dropped) + 1);
+            let text =
+                format!("… [{} lines dropped: too many at once]", u64::from(self.dropped) + 1);
             *oldest = LogLine::new(oldest.n, oldest.at, LogLevel::Info, text);
         }
-        (self.progress.take(), lines)
+        (self.progress, lines)
+    }
+
+    /// The progress, and the lines up to this number, are stored.
+    pub(super) fn reported(&mut self, progress: Option<Progress>, up_to: Option<u32>) {
+        if self.progress == progress {
+            self.progress = None;
+        }
+        let Some(up_to) = up_to else { return };
+        while self.lines.front().is_some_and(|line| line.n <= up_to) {
+            self.lines.pop_front();
+            self.dropped = 0;
+        }
     }
 }
 
@@ -65,14 +78,15 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_numbered_through_the_attempt_and_taken_once() {
+    fn lines_are_numbered_through_the_attempt_and_said_until_they_are_stored() {
         let mut said = Said::default();
         said.log(LogLevel::Info, "a".into());
         said.log(LogLevel::Error, "b".into());
-        assert_eq!(texts(&said.take_report().1), [(0, "a"), (1, "b")]);
-        assert!(said.take_report().1.is_empty());
+        assert_eq!(texts(&said.unreported().1), [(0, "a"), (1, "b")]);
         said.log(LogLevel::Success, "c".into());
-        assert_eq!(texts(&said.take_report().1), [(2, "c")]);
+        assert_eq!(texts(&said.unreported().1), [(0, "a"), (1, "b"), (2, "c")]);
+        said.reported(None, Some(1));
+        assert_eq!(texts(&said.unreported().1), [(2, "c")]);
     }
 
     #[test]
@@ -82,7 +96,7 @@ mod tests {
         for n in 0..most + 5 {
             said.log(LogLevel::Info, format!("line {n}"));
         }
-        let (_, lines) = said.take_report();
+        let (_, lines) = said.unreported();
         assert_eq!(lines.len(), most as usize);
         let (first, last) = (&lines[0], &lines[lines.len() - 1]);
         assert_eq!((first.n, &*first.text), (5, "… [6 lines dropped: too many at once]"));
@@ -96,16 +110,21 @@ mod tests {
         for n in 0..LOG_LINES_MAX {
             said.log(LogLevel::Info, n.to_string());
         }
-        assert_eq!(said.take_report().1[0].text, "0");
+        assert_eq!(said.unreported().1[0].text, "0");
     }
 
     #[test]
-    fn progress_is_taken_when_it_changed_and_the_last_word_counts() {
+    fn progress_is_said_until_it_is_stored_and_the_last_word_counts() {
+        let at = |done| Progress { done, total: 9 };
         let mut said = Said::default();
-        assert_eq!(said.take_report().0, None);
-        said.progress(Progress { done: 1, total: 9 });
-        said.progress(Progress { done: 2, total: 9 });
-        assert_eq!(said.take_report().0, Some(Progress { done: 2, total: 9 }));
-        assert_eq!(said.take_report().0, None);
+        assert_eq!(said.unreported().0, None);
+        said.progress(at(1));
+        said.progress(at(2));
+        assert_eq!(said.unreported().0, Some(at(2)));
+        said.progress(at(3));
+        said.reported(Some(at(2)), None);
+        assert_eq!(said.unreported().0, Some(at(3)), "it went on meanwhile");
+        said.reported(Some(at(3)), None);
+        assert_eq!(said.unreported().0, None);
     }
 }

@@ -105,7 +105,7 @@ async fn a_handler_gets_typed_parameters_and_its_output_is_json() {
     let (ran, ctx) = run(Candidate::handler(handler), r#"{"to":["a","b"]}"#).await;
     assert_eq!(ran.unwrap().as_deref(), Some("2"));
     assert_eq!(*seen.lock().unwrap(), ["a", "b"]);
-    let (_, lines) = ctx.take_report();
+    let (_, lines) = ctx.unreported();
     assert_eq!(lines[0].text, "attempt 3");
 }
 
@@ -126,7 +126,7 @@ async fn the_context_tells_about_this_run() {
     assert_eq!(TaskContext::new(&own_number, &handler, store()).max_attempts(), 2);
 
     ctx.progress(1, 2);
-    assert_eq!(ctx.take_report().0, Some(Progress { done: 1, total: 2 }));
+    assert_eq!(ctx.unreported().0, Some(Progress { done: 1, total: 2 }));
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn a_blocking_handler_may_still_await() {
     let (ran, ctx) =
         run(Candidate::blocking_handler(SendEmail::default()), r#"{"to":["a"]}"#).await;
     assert_eq!(ran.unwrap().as_deref(), Some("1"));
-    assert_eq!(ctx.take_report().1.len(), 1);
+    assert_eq!(ctx.unreported().1.len(), 1);
 }
 
 #[tokio::test]
@@ -292,7 +292,7 @@ async fn one_instance_serves_many_runs_at_once_without_mixing_them() {
         async move {
             let output = running.await.unwrap().unwrap().unwrap();
             assert_eq!(output.get(), n.to_string());
-            assert_eq!(ctx.take_report().1[0].text, n.to_string());
+            assert_eq!(ctx.unreported().1[0].text, n.to_string());
         }
     });
     futures_util::future::join_all(runs).await;

@@ -160,8 +160,8 @@ impl Execution {
             (Outcome::Panicked(message), _) => {
                 RunError::Panicked { attempt, message: message.clone(), will_retry }
             }
-            (Outcome::TimedOut(after), _) => {
-                RunError::TimedOut { attempt, after: *after, will_retry }
+            (Outcome::TimedOut(timeout), _) => {
+                RunError::TimedOut { attempt, timeout: *timeout, will_retry }
             }
             (
                 Outcome::Returned(_),
@@ -170,7 +170,7 @@ impl Execution {
             ) => RunError::Failed { attempt, message: message.clone(), will_retry },
             _ => return,
         };
-        self.store.tell(&self.task.queue, Some(self.task.lease.task), &error);
+        self.store.report_error(&self.task.queue, Some(self.task.lease.task), &error);
     }
 
     fn finish(&mut self, settlement: Settlement) {

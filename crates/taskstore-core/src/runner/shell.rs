@@ -313,14 +313,14 @@ impl Shell {
                 Ok(Some(found)) => found.queue,
                 _ => fallback,
             };
-            store.tell(&queue, Some(task), &RunError::LeaseLost);
+            store.report_error(&queue, Some(task), &RunError::LeaseLost);
         });
     }
 
     fn trouble(&self, error: Error) {
         tracing::warn!(%error, "the store failed; trying again");
         let queue = self.queues.first().cloned().unwrap_or_default();
-        self.store.tell(&queue, None, &RunError::Storage(error));
+        self.store.report_error(&queue, None, &RunError::Storage(error));
     }
 }
 

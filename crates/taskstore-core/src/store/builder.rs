@@ -89,6 +89,7 @@ impl StoreBuilder {
                 definitions: DefinitionCache::default(),
                 on_error: self.on_error,
                 max_concurrency: self.max_concurrency,
+                runners: crate::runner::Runners::default(),
             }),
         }
     }

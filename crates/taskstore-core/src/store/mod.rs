@@ -10,6 +10,7 @@ mod options;
 mod queues;
 mod register;
 mod reschedule;
+mod run;
 mod run_error;
 mod schema;
 mod tasks;
@@ -25,7 +26,7 @@ use run_error::ErrorHandler;
 pub use run_error::RunError;
 pub use tasks::Tasks;
 
-use crate::{Backend, QueueName, TaskId, handler::Registry};
+use crate::{Backend, QueueName, TaskId, handler::Registry, runner::Runners};
 
 /// A store of tasks, and the handlers that this program has for them.
 ///
@@ -71,6 +72,7 @@ struct Inner {
     definitions: DefinitionCache,
     on_error: ErrorHandler,
     max_concurrency: usize,
+    runners: Runners,
 }
 
 impl Store {
@@ -116,6 +118,11 @@ impl Store {
     /// The handlers that were registered.
     pub(crate) fn registry(&self) -> &Registry {
         &self.inner.registry
+    }
+
+    /// The runners that were started and have not stopped.
+    pub(crate) fn runners(&self) -> &Runners {
+        &self.inner.runners
     }
 
     /// How many tasks a runner runs at the same time unless it says otherwise.
