@@ -15,10 +15,14 @@ macro_rules! cases {
     (@need $need:ident) => { $crate::Need::$need };
 }
 
+mod cancel;
 mod claim;
+mod control;
 mod enqueue;
 mod isolate;
 mod lease;
+mod pause;
+mod promote;
 mod retry;
 mod settle;
 mod unique;
@@ -31,10 +35,14 @@ pub(crate) fn all() -> Vec<Case> {
         enqueue::CASES,
         unique::CASES,
         claim::CASES,
+        promote::CASES,
         settle::CASES,
         retry::CASES,
         lease::CASES,
         isolate::CASES,
+        cancel::CASES,
+        pause::CASES,
+        control::CASES,
     ]
     .concat()
 }
