@@ -123,22 +123,22 @@ impl Execution {
             Ok(Err(panic)) => Outcome::Panicked(panic_message(&*panic)),
             Err(limit) => Outcome::TimedOut(limit),
         };
-        self.report(outcome);
+        self.report(&outcome);
     }
 
-    fn report(&mut self, outcome: Outcome) {
+    fn report(&mut self, outcome: &Outcome) {
         let run = Run {
             started_after: self.began.saturating_duration_since(self.claimed_at),
             ran_for: self.began.elapsed(),
         };
-        let ending = match &outcome {
+        let ending = match outcome {
             Outcome::Returned(Ok(output)) => Ending::Succeeded { output: output.clone() },
             Outcome::Returned(Err(error)) => error.clone().into_ending(),
             Outcome::Panicked(message) => failed(format!("panicked: {message}")),
             Outcome::TimedOut(limit) => failed(format!("timed out after {limit:?}")),
         };
         let to = self.decide(ending);
-        self.tell(&outcome, &to);
+        self.tell(outcome, &to);
         let (progress, log) = self.context.unreported();
         self.finish(Settlement { lease: self.task.lease, to, run: Some(run), progress, log });
     }

@@ -52,7 +52,7 @@ impl Keeper {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
                 match runtime {
                     Ok(runtime) => {
-                        runtime.block_on(Beating::new(backend, lease_for, listener).run(inbox))
+                        runtime.block_on(Beating::new(backend, lease_for, listener).run(inbox));
                     }
                     Err(error) => listener.trouble(Error::backend(error)),
                 }

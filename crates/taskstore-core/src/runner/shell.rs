@@ -284,7 +284,7 @@ impl Shell {
             Ok(()) => {
                 for report in reports {
                     self.with_running(report.lease.task, |running| {
-                        running.context.reported(report)
+                        running.context.reported(report);
                     });
                 }
             }

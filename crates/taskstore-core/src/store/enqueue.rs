@@ -64,7 +64,6 @@ impl Store {
     /// ```
     ///
     /// See [`EnqueueOne`] for what it answers, and its errors.
-    #[expect(clippy::needless_pass_by_value, reason = "reads like handing the parameters over")]
     pub fn enqueue_by_alias(
         &self,
         queue: &str,

@@ -1,5 +1,7 @@
 //! The runner over the memory backend: what users see of it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod common;
 mod modes;
 mod outcomes;

@@ -43,7 +43,7 @@ async fn the_error_handler_can_be_exchanged() {
     let store = Store::builder(Spy::default()).on_error(hear("first")).await.unwrap();
     let (queue, error) = (QueueName::new("mail").unwrap(), RunError::LeaseLost);
     store.report_error(&queue, Some(TaskId::new()), &error);
-    store.clone().set_error_handler(hear("second"));
+    store.set_error_handler(hear("second"));
     store.report_error(&queue, None, &error);
     assert_eq!(
         *heard.lock().unwrap(),
