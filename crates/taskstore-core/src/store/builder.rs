@@ -95,6 +95,20 @@ impl StoreBuilder {
     }
 }
 
+/// The settings of a store over a backend that others share.
+impl From<Arc<dyn Backend>> for StoreBuilder {
+    fn from(backend: Arc<dyn Backend>) -> Self {
+        Self::new(backend)
+    }
+}
+
+/// A store over a backend that others share, with every default.
+impl From<Arc<dyn Backend>> for Store {
+    fn from(backend: Arc<dyn Backend>) -> Self {
+        StoreBuilder::new(backend).build()
+    }
+}
+
 impl IntoFuture for StoreBuilder {
     type Output = Result<Store>;
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Store>> + Send>>;

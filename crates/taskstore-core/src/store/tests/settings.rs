@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use super::*;
-use crate::{RunError, TaskId};
+use crate::{RunError, StoreBuilder, TaskId};
 
 #[tokio::test]
 async fn a_store_migrates_when_it_is_told_to() {
@@ -19,6 +19,17 @@ async fn a_store_migrates_when_it_is_told_to() {
     spy.fail("migrate", Fault::Before);
     let refused = Store::builder(spy.clone()).auto_migrate(true).await.unwrap_err();
     assert!(refused.is_retryable());
+}
+
+#[tokio::test]
+async fn stores_may_share_a_backend() {
+    let backend: Arc<dyn Backend> = Arc::new(Spy::default());
+    let one = Store::from(Arc::clone(&backend));
+    let another = StoreBuilder::from(backend).max_concurrency(2).await.unwrap();
+    one.register_fn("count", count).await.unwrap();
+    let id = another.enqueue::<Count>(1).await.unwrap();
+    assert_eq!(one.tasks().get(id).await.unwrap().id, id);
+    assert!(another.registry().definitions().is_empty(), "handlers are each store's own");
 }
 
 #[tokio::test]
