@@ -140,6 +140,9 @@ async fn a_definition_that_is_not_there_or_canceled_or_deleted_takes_no_tasks() 
     change(&spy, "count", cancel).await;
     let refused = store.enqueue::<Count>(1).await.unwrap_err();
     assert_eq!(refused.to_string(), "task definition is not valid: count is canceled");
+    let asked = spy.count("enqueue");
+    assert!(store.enqueue::<Count>(1).await.is_err());
+    assert_eq!(spy.count("enqueue"), asked, "what was believed is forgotten");
     change(&spy, "count", soft_delete).await;
     assert_eq!(not_found(store.enqueue::<Count>(1).await), "task definition");
     assert!(claim(&spy, "default").await.is_empty());
