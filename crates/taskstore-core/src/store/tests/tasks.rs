@@ -7,7 +7,7 @@ use time::UtcDateTime;
 use super::*;
 use crate::{
     LogLevel, LogLine, Status, TaskId,
-    backend::{Report, Settle, Settlement, Transition},
+    backend::{AttemptIs, Report, Requeue, Settle, Settlement, Transition},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -184,6 +184,28 @@ async fn attempts_and_log_tell_what_happened() {
     assert_eq!(page.iter().map(|line| line.n).collect::<Vec<_>>(), [998, 999]);
     assert_eq!(field(store.tasks().log_page(id, 0, 0).await), "limit");
     assert_eq!(field(store.tasks().log_page(id, 0, 1001).await), "limit");
+}
+
+#[tokio::test]
+async fn a_log_of_many_attempts_is_read_to_its_end() {
+    let (store, spy) = store().await;
+    let id = store.enqueue::<Count>(1).await.unwrap();
+    for attempt in 0..3 {
+        let task = claim(&spy, "default").await.remove(0);
+        let line = |n: u32| LogLine::new(n, clock::now(), LogLevel::Info, format!("{attempt} {n}"));
+        let again = Transition::Requeue {
+            to: Requeue::AsBefore,
+            attempt: AttemptIs::Counted,
+            suspect: false,
+            error: None,
+        };
+        let mut settlement = Settlement::new(task.lease, again);
+        settlement.log = (0..600).map(line).collect();
+        spy.memory.settle(&Settle::new(vec![settlement])).await.unwrap();
+    }
+    let log = store.tasks().log(id).await.unwrap();
+    let ends = [0, 599, 600, 1799].map(|n| log[n].text.as_str());
+    assert_eq!((log.len(), ends), (1800, ["0 0", "0 599", "1 0", "2 599"]));
 }
 
 #[tokio::test]
