@@ -49,6 +49,7 @@ mod cases;
 pub mod checker;
 mod context;
 mod harness;
+pub mod model;
 pub mod stress;
 mod suite;
 
