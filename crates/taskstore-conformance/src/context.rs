@@ -99,6 +99,11 @@ impl Context {
         }
     }
 
+    /// Another fresh store of the same harness.
+    pub(crate) async fn another(&self) -> Self {
+        Self::open(Arc::clone(&self.harness)).await
+    }
+
     // The nouns that a case begins with.
 
     /// The kind of work that tasks are of, where a case does not say.

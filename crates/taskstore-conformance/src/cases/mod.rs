@@ -18,20 +18,28 @@ macro_rules! cases {
 mod cancel;
 mod claim;
 mod control;
+mod definition;
 mod enqueue;
+mod input;
 mod isolate;
 mod lease;
 mod pause;
 mod promote;
+mod race;
+mod report;
 mod retry;
+mod schema;
 mod settle;
 mod unique;
+mod wake;
 
 use crate::Case;
 
 /// All of them. Those that depend on chance come last.
 pub(crate) fn all() -> Vec<Case> {
     [
+        schema::CASES,
+        definition::CASES,
         enqueue::CASES,
         unique::CASES,
         claim::CASES,
@@ -43,6 +51,10 @@ pub(crate) fn all() -> Vec<Case> {
         cancel::CASES,
         pause::CASES,
         control::CASES,
+        report::CASES,
+        input::CASES,
+        wake::CASES,
+        race::CASES,
     ]
     .concat()
 }
