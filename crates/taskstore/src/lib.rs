@@ -37,6 +37,7 @@
 //!
 //! - [`connect`] opens a [`Store`] by the URL of a database; the store takes handlers and tasks.
 //! - [`TaskHandler`], [`TaskContext`] and [`TaskError`] are what handlers are made of.
+//! - [`Store::runner`] runs tasks, until [`shutdown_signal`] or whatever else you wait for.
 //! - [`Store::tasks`] and [`Store::queues`] look at what is there, and control it.
 //! - [`Error`] is what a store answers when it cannot do what was asked.
 //! - [`backend`] is for whoever writes a store of their own.
@@ -51,9 +52,9 @@ pub use connect::{Connect, connect};
 pub use taskstore_core::{
     Alias, Attempt, Backoff, BoxError, Definition, DefinitionId, DefinitionStatus, EnqueueMany,
     EnqueueOne, EnqueueOutcome, Error, Holder, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend,
-    Progress, QueueName, Queues, Reschedule, Result, RunError, RunnerId, Status, Store,
-    StoreBuilder, Task, TaskContext, TaskError, TaskHandler, TaskId, TaskKey, TaskResult, Tasks,
-    limits,
+    Progress, QueueName, Queues, Reschedule, Result, RunError, RunnerBuilder, RunnerHandle,
+    RunnerId, Status, Stopped, Store, StoreBuilder, Summary, Task, TaskContext, TaskError,
+    TaskHandler, TaskId, TaskKey, TaskResult, Tasks, limits, shutdown_signal,
 };
 
 /// For whoever writes a store of their own: the [`Backend`](backend::Backend) trait, the requests
