@@ -1,0 +1,4 @@
+-- How the attempts of one task ended, by the range of its keys. Without an owner nobody ran it: no attempt.
+-- 1 task
+SELECT turn,status,owner,started_at,ended_at,output,error FROM task_result
+ WHERE attempt BETWEEN ?1<<24 AND (?1<<24)+16777215 AND owner IS NOT NULL ORDER BY attempt;

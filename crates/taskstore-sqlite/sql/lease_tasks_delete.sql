@@ -1,0 +1,3 @@
+-- Goes with its lease.
+-- 1 lease
+DELETE FROM task_lease_tasks WHERE lease=?1;

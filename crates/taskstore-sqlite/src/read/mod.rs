@@ -1,0 +1,7 @@
+//! What people look at: one function a method, run on a connection that cannot write.
+
+mod definition;
+mod task;
+
+pub(crate) use definition::{definition, definitions};
+pub(crate) use task::{attempts, log, task};

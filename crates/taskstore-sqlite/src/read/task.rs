@@ -1,0 +1,212 @@
+//! Tasks, their attempts and their logs.
+
+use rusqlite::Row;
+use taskstore_core::{
+    Alias, Attempt, Error, Holder, LogLine, Progress, QueueName, Result, Status, Task, TaskId,
+    clock,
+};
+use time::UtcDateTime;
+
+use crate::{
+    convert::{json, level, max_attempts, number, status},
+    sql::Sql,
+    statements::Statements,
+};
+
+/// The columns of `task_by_id`, in its order.
+struct TaskRow {
+    status: i64,
+    waits: bool,
+    queue: String,
+    definition: Option<String>,
+    alias: Option<String>,
+    parameters: Option<String>,
+    output: Option<String>,
+    last_error: Option<String>,
+    progress: (Option<i64>, Option<i64>),
+    priority: i64,
+    attempts: i64,
+    max_attempts: i64,
+    suspect: bool,
+    run_at: i64,
+    created_at: i64,
+    updated_at: i64,
+    started_at: Option<i64>,
+    completed_at: Option<i64>,
+    deleted_at: Option<i64>,
+    cancel_at: Option<i64>,
+    seq: i64,
+    turn: i64,
+}
+
+impl TaskRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            status: row.get(0)?,
+            waits: row.get(1)?,
+            queue: row.get(2)?,
+            definition: row.get(3)?,
+            alias: row.get(4)?,
+            parameters: row.get(5)?,
+            output: row.get(6)?,
+            last_error: row.get(7)?,
+            progress: (row.get(8)?, row.get(9)?),
+            priority: row.get(10)?,
+            attempts: row.get(11)?,
+            max_attempts: row.get(12)?,
+            suspect: row.get(13)?,
+            run_at: row.get(14)?,
+            created_at: row.get(15)?,
+            updated_at: row.get(16)?,
+            started_at: row.get(17)?,
+            completed_at: row.get(18)?,
+            deleted_at: row.get(19)?,
+            cancel_at: row.get(20)?,
+            seq: row.get(21)?,
+            turn: row.get(22)?,
+        })
+    }
+
+    fn progress(&self) -> Result<Option<Progress>> {
+        let (Some(done), Some(total)) = self.progress else { return Ok(None) };
+        Ok(Some(Progress { done: number(done)?, total: number(total)? }))
+    }
+}
+
+/// A task, also a soft-deleted one.
+pub(crate) fn task(statements: &Statements<'_>, id: TaskId) -> Result<Option<Task>> {
+    let row = statements.first(Sql::TaskById, [id.to_string()], TaskRow::read)?;
+    let Some(row) = row else { return Ok(None) };
+    let status = status(row.status, row.waits)?;
+    let is_running = status == Status::Running;
+    let held_by = if is_running { holder(statements, row.seq, row.turn)? } else { None };
+    let gone =
+        |what: &str| Error::backend(format!("the {what} of task {id} is gone from the file"));
+    let time = |at: Option<i64>| at.map(clock::from_micros);
+    Ok(Some(Task {
+        id,
+        status,
+        queue: QueueName::new(&row.queue)?,
+        definition: row.definition.as_deref().ok_or_else(|| gone("definition"))?.parse()?,
+        alias: Alias::new(row.alias.as_deref().ok_or_else(|| gone("definition"))?)?,
+        progress: row.progress()?,
+        parameters: json(row.parameters.ok_or_else(|| gone("payload"))?)?,
+        output: row.output.map(json).transpose()?,
+        last_error: row.last_error,
+        priority: number(row.priority)?,
+        attempts: number(row.attempts + i64::from(is_running))?,
+        max_attempts: max_attempts(row.max_attempts)?,
+        suspect: row.suspect,
+        run_at: clock::from_micros(row.run_at),
+        created_at: clock::from_micros(row.created_at),
+        updated_at: clock::from_micros(row.updated_at),
+        started_at: time(row.started_at),
+        completed_at: time(row.completed_at),
+        deleted_at: time(row.deleted_at),
+        cancel_requested_at: time(row.cancel_at),
+        held_by,
+    }))
+}
+
+fn holder(statements: &Statements<'_>, seq: i64, turn: i64) -> Result<Option<Holder>> {
+    let row = statements.first(Sql::TaskHolder, (seq, turn), |row| {
+        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    let Some((owner, claimed_at, beat_at)) = row else { return Ok(None) };
+    Ok(Some(Holder {
+        runner: owner.parse()?,
+        claimed_at: clock::from_micros(claimed_at),
+        last_beat_at: clock::from_micros(beat_at),
+    }))
+}
+
+/// How the attempts of a task ended, the oldest first.
+pub(crate) fn attempts(statements: &Statements<'_>, id: TaskId) -> Result<Vec<Attempt>> {
+    let record = statements.first(Sql::AttemptsRecord, [id.to_string()], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, Option<i64>>(3)?,
+            row.get::<_, Option<i64>>(4)?,
+        ))
+    })?;
+    let Some((seq, code, turn, started_at, completed_at)) = record else { return Ok(Vec::new()) };
+    let rows = statements.all(Sql::Attempts, [seq], AttemptRow::read)?;
+    let mut attempts: Vec<Attempt> =
+        rows.into_iter().map(AttemptRow::into).collect::<Result<_>>()?;
+    let last: u32 = number((turn - 1).max(0))?;
+    if status(code, true)? == Status::Success && attempts.last().is_none_or(|a| a.turn != last) {
+        let ended_at = clock::from_micros(completed_at.unwrap_or_default());
+        attempts.push(Attempt {
+            turn: last,
+            status: Status::Success,
+            runner: None,
+            started_at: started_at.map_or(ended_at, clock::from_micros),
+            ended_at,
+            output: None,
+            error: None,
+        });
+    }
+    Ok(attempts)
+}
+
+/// The columns of `attempts`, in its order.
+struct AttemptRow {
+    turn: i64,
+    status: i64,
+    owner: String,
+    started_at: UtcDateTime,
+    ended_at: UtcDateTime,
+    output: Option<String>,
+    error: Option<String>,
+}
+
+impl AttemptRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            turn: row.get(0)?,
+            status: row.get(1)?,
+            owner: row.get(2)?,
+            started_at: clock::from_micros(row.get(3)?),
+            ended_at: clock::from_micros(row.get(4)?),
+            output: row.get(5)?,
+            error: row.get(6)?,
+        })
+    }
+
+    fn into(self) -> Result<Attempt> {
+        Ok(Attempt {
+            turn: number(self.turn)?,
+            status: status(self.status, true)?,
+            runner: Some(self.owner.parse()?),
+            started_at: self.started_at,
+            ended_at: self.ended_at,
+            output: self.output.map(json).transpose()?,
+            error: self.error,
+        })
+    }
+}
+
+/// The log of a task, the oldest line first.
+pub(crate) fn log(
+    statements: &Statements<'_>,
+    id: TaskId,
+    skip: u64,
+    limit: u32,
+) -> Result<Vec<LogLine>> {
+    let range = (id.to_string(), limit, crate::convert::count(skip));
+    let rows = statements.all(Sql::Log, range, |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+            row.get::<_, String>(3)?,
+        ))
+    })?;
+    rows.into_iter()
+        .map(|(n, at, code, text)| {
+            Ok(LogLine { n: number(n)?, at: clock::from_micros(at), level: level(code), text })
+        })
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! What the writer thread works with inside one transaction, and remembers between them.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
+
+use rusqlite::Params;
+use taskstore_core::{DefinitionId, Error, Result, TaskId};
+
+use crate::{sql::Sql, statements::Statements, wakeup::News};
+
+/// Most tasks whose keys are remembered; then all are forgotten.
+const SEQS_MAX: usize = 100_000;
+
+/// What the writer thread works with.
+pub(crate) struct Session<'c> {
+    /// The statements of its connection.
+    pub(crate) statements: Statements<'c>,
+    definitions: RefCell<Option<Definitions>>,
+    data_version: Cell<i64>,
+    seqs: RefCell<HashMap<TaskId, i64>>,
+    news: RefCell<News>,
+    changed: Cell<bool>,
+}
+
+impl<'c> Session<'c> {
+    /// One that remembers nothing yet.
+    pub(crate) fn new(statements: Statements<'c>) -> Self {
+        Self {
+            statements,
+            definitions: RefCell::default(),
+            data_version: Cell::new(-1),
+            seqs: RefCell::default(),
+            news: RefCell::default(),
+            changed: Cell::new(false),
+        }
+    }
+
+    /// Called once the transaction holds the lock: what others have committed since is seen from
+    /// here on, and nothing more comes until its end.
+    pub(crate) fn begin(&self) -> Result<()> {
+        let version =
+            self.statements.first(Sql::DataVersion, [], |row| row.get(0))?.unwrap_or_default();
+        if self.data_version.replace(version) != version {
+            self.definitions.take();
+        }
+        Ok(())
+    }
+
+    /// What was read in a transaction that was rolled back may never have been so.
+    pub(crate) fn forget(&self) {
+        self.definitions.take();
+        self.seqs.borrow_mut().clear();
+    }
+
+    /// Runs a statement that changes rows, and remembers whether it did.
+    pub(crate) fn execute(&self, sql: Sql, params: impl Params) -> Result<usize> {
+        let rows = self.statements.execute(sql, params)?;
+        if rows > 0 {
+            self.changed.set(true);
+        }
+        Ok(rows)
+    }
+
+    /// Whether a row was changed since this was asked last.
+    pub(crate) fn take_changed(&self) -> bool {
+        self.changed.take()
+    }
+
+    /// Tells waiting runners of something, once it is committed.
+    pub(crate) fn tell(&self, tell: impl FnOnce(&mut News)) {
+        tell(&mut self.news.borrow_mut());
+    }
+
+    /// What there is to tell.
+    pub(crate) fn take_news(&self) -> News {
+        self.news.take()
+    }
+
+    /// The definitions, as of this transaction.
+    pub(crate) fn definitions<R>(&self, look: impl FnOnce(&Definitions) -> Result<R>) -> Result<R> {
+        let mut known = self.definitions.borrow_mut();
+        let known = match &mut *known {
+            Some(known) => known,
+            empty => empty.insert(Definitions::read(&self.statements)?),
+        };
+        look(known)
+    }
+
+    /// The definitions are about to change.
+    pub(crate) fn forget_definitions(&self) {
+        self.definitions.take();
+    }
+
+    /// The key of a task inside the file. One from memory is only a guess: compare the id with it.
+    pub(crate) fn seq(&self, id: TaskId) -> Result<Option<i64>> {
+        if let Some(&seq) = self.seqs.borrow().get(&id) {
+            return Ok(Some(seq));
+        }
+        self.statements.first(Sql::TaskSeq, [id.to_string()], |row| row.get(0))
+    }
+
+    /// Remembers the key of a task that was claimed, for its settlement.
+    pub(crate) fn remember(&self, id: TaskId, seq: i64) {
+        let mut seqs = self.seqs.borrow_mut();
+        if seqs.len() >= SEQS_MAX {
+            seqs.clear();
+        }
+        seqs.insert(id, seq);
+    }
+
+    /// The task was settled.
+    pub(crate) fn forget_task(&self, id: TaskId) {
+        self.seqs.borrow_mut().remove(&id);
+    }
+}
+
+/// The definitions of the file.
+#[derive(Debug)]
+pub(crate) struct Definitions {
+    all: Vec<Known>,
+    by_id: HashMap<DefinitionId, usize>,
+    by_seq: HashMap<i64, DefinitionId>,
+}
+
+/// What a claim or an enqueue must know of a definition.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    pub(crate) seq: i64,
+    pub(crate) id: DefinitionId,
+    pub(crate) active: bool,
+    pub(crate) deleted: bool,
+}
+
+impl Definitions {
+    fn read(statements: &Statements<'_>) -> Result<Self> {
+        let rows = statements.all(Sql::DefinitionsKnown, [], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, i64>(2)?, row.get(3)?))
+        })?;
+        let mut known = Self { all: Vec::new(), by_id: HashMap::new(), by_seq: HashMap::new() };
+        for (seq, id, status, deleted) in rows {
+            let id = id.parse()?;
+            known.by_id.insert(id, known.all.len());
+            known.by_seq.insert(seq, id);
+            known.all.push(Known { seq, id, active: status == 0, deleted });
+        }
+        Ok(known)
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> &[Known] {
+        &self.all
+    }
+
+    /// The one with this id.
+    pub(crate) fn get(&self, id: DefinitionId) -> Option<Known> {
+        self.all.get(*self.by_id.get(&id)?).copied()
+    }
+
+    /// The id of the one with this key inside the file.
+    pub(crate) fn id(&self, seq: i64) -> Result<DefinitionId> {
+        self.by_seq
+            .get(&seq)
+            .copied()
+            .ok_or_else(|| Error::backend(format!("task definition {seq} is gone from the file")))
+    }
+}

@@ -1,0 +1,183 @@
+//! Hears that another process has written to the file, and looks whether that is work for somebody
+//! who waits here.
+//!
+//! By inotify on the log, which every commit appends to; where there is none, by the file's version
+//! every 25 ms while somebody waits. Costs no statement while nothing happens. The beats of other
+//! processes are seen too, and end at the look.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use taskstore_core::{Error, Result};
+
+use crate::{
+    connection::open_reader,
+    error::Mapped,
+    options::Wakeup,
+    sql::{Sql, Texts},
+    statements::Statements,
+    wakeup::Wakeups,
+};
+
+/// How often the file's version is read where inotify cannot be had.
+const POLL_EVERY: Duration = Duration::from_millis(25);
+
+/// Starts the thread that watches; it ends when `wakeups` is closed and [`Watch`] is dropped.
+pub(crate) fn start(
+    path: &Path,
+    how: Wakeup,
+    texts: Arc<Texts>,
+    wakeups: Arc<Wakeups>,
+) -> Result<Watch> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let ears = if how == Wakeup::Auto { Ears::open(&PathBuf::from(log)) } else { None };
+    let watch = Watch::new(ears.as_ref(), wakeups.clone());
+    if how == Wakeup::Off {
+        return Ok(watch);
+    }
+    let path = path.to_owned();
+    thread::Builder::new()
+        .name("taskstore-watch".into())
+        .spawn(move || {
+            if let Err(error) = run(&path, ears, &texts, &wakeups) {
+                tracing::warn!(%error, "work of other processes is no longer heard of at once");
+            }
+        })
+        .map_err(Error::unavailable)?;
+    Ok(watch)
+}
+
+/// Ends the thread when dropped.
+pub(crate) struct Watch {
+    wakeups: Arc<Wakeups>,
+    #[cfg(target_os = "linux")]
+    watched: Option<(inotify::Watches, inotify::WatchDescriptor)>,
+}
+
+impl Watch {
+    #[cfg(target_os = "linux")]
+    fn new(ears: Option<&Ears>, wakeups: Arc<Wakeups>) -> Self {
+        let watched = ears.map(|ears| (ears.inotify.watches(), ears.watched.clone()));
+        Self { wakeups, watched }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn new(_ears: Option<&Ears>, wakeups: Arc<Wakeups>) -> Self {
+        Self { wakeups }
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Watch").finish_non_exhaustive()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.wakeups.close();
+        // The kernel tells the reading thread that the watch has gone, which ends its wait.
+        #[cfg(target_os = "linux")]
+        if let Some((mut watches, watched)) = self.watched.take() {
+            let _ = watches.remove(watched);
+        }
+    }
+}
+
+fn run(path: &Path, ears: Option<Ears>, texts: &Texts, wakeups: &Wakeups) -> Result<()> {
+    let connection = open_reader(path).mapped()?;
+    let statements = Statements::new(&connection, texts);
+    if let Some(mut ears) = ears {
+        while ears.hear() {
+            wakeups.changed();
+            look(&statements, wakeups);
+        }
+    }
+    let mut seen = -1_i64;
+    while !wakeups.is_closed() && wakeups.wait_for_waiters(POLL_EVERY) {
+        let version = statements.first(Sql::DataVersion, [], |row| row.get(0));
+        let version = version.ok().flatten().unwrap_or(seen);
+        if version != seen {
+            seen = version;
+            wakeups.changed();
+            look(&statements, wakeups);
+        }
+    }
+    Ok(())
+}
+
+/// Wakes those for whom there is work. An error (a file not migrated yet, a lock) is no news.
+fn look(statements: &Statements<'_>, wakeups: &Wakeups) {
+    let queues = wakeups.queues();
+    if queues.is_empty() {
+        return;
+    }
+    match work_in(statements, queues) {
+        Ok((ready, next_due)) => wakeups.found(&ready, next_due),
+        Err(error) => tracing::debug!(%error, "could not look for work"),
+    }
+}
+
+/// Which of these queues have something to claim, and when the next task of any is due.
+pub(crate) fn work_in(
+    statements: &Statements<'_>,
+    queues: Vec<taskstore_core::QueueName>,
+) -> Result<(Vec<taskstore_core::QueueName>, Option<i64>)> {
+    let mut ready = Vec::new();
+    for queue in queues {
+        if statements.finds(Sql::QueueHasWork, [queue.as_str()])? {
+            ready.push(queue);
+        }
+    }
+    let next_due = statements.first(Sql::NextDue, [], |row| row.get(0))?.flatten();
+    Ok((ready, next_due))
+}
+
+/// Hears writes to one file.
+#[cfg(target_os = "linux")]
+struct Ears {
+    inotify: inotify::Inotify,
+    watched: inotify::WatchDescriptor,
+}
+
+#[cfg(target_os = "linux")]
+impl Ears {
+    fn open(log: &Path) -> Option<Self> {
+        let opened = inotify::Inotify::init().and_then(|inotify| {
+            let watched = inotify.watches().add(log, inotify::WatchMask::MODIFY)?;
+            Ok(Self { inotify, watched })
+        });
+        opened
+            .inspect_err(|error| tracing::info!(%error, "no inotify; the file is polled instead"))
+            .ok()
+    }
+
+    /// Returns once the file was written to; false when it is watched no more.
+    fn hear(&mut self) -> bool {
+        let mut buffer = [0; 1024];
+        match self.inotify.read_events_blocking(&mut buffer) {
+            Ok(mut events) => !events.any(|event| event.mask.contains(inotify::EventMask::IGNORED)),
+            Err(error) => error.kind() == std::io::ErrorKind::Interrupted,
+        }
+    }
+}
+
+/// There is no inotify here.
+#[cfg(not(target_os = "linux"))]
+struct Ears;
+
+#[cfg(not(target_os = "linux"))]
+impl Ears {
+    fn open(_log: &Path) -> Option<Self> {
+        None
+    }
+
+    fn hear(&mut self) -> bool {
+        false
+    }
+}

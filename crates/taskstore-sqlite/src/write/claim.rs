@@ -1,0 +1,175 @@
+//! Tasks on their way to a runner.
+
+use std::{fmt::Write as _, ops::ControlFlow};
+
+use taskstore_core::{
+    Error, LeaseId, QueueName, Result,
+    backend::{Claim, Claimed, Known, LeasedTask},
+};
+
+use super::lease::{LeaseRow, NewLease};
+use crate::{
+    convert::{LeasedRow, micros, until},
+    session::Session,
+    sql::Sql,
+};
+
+/// Leases ready tasks under a lease id that was never used. `events` is how often the file had been
+/// seen to change before.
+pub(crate) fn claim(
+    session: &Session<'_>,
+    claim: &Claim,
+    now: i64,
+    events: u64,
+) -> Result<Claimed> {
+    if LeaseRow::find(session, claim.lease)?.is_some() {
+        return Err(Error::already_exists("lease", &claim.lease));
+    }
+    let passed_by = definitions_passed_by(session, &claim.known)?;
+    let mut taking = Taking { claim, passed_by, tasks: Vec::new(), bytes: 0, full: false };
+    for share in &claim.queues {
+        let room = (claim.at_most as usize).saturating_sub(taking.tasks.len());
+        let room = room.min(share.at_most as usize);
+        if taking.full || room == 0 {
+            continue;
+        }
+        taking.take(session, &share.queue, room)?;
+    }
+    let Taking { tasks, full, .. } = taking;
+    let short = tasks.len() < claim.at_most as usize;
+    let next_due = if short { next_due(session)? } else { None };
+    if short && !full {
+        let seen = claim.queues.iter().map(|share| share.queue.clone());
+        session.tell(|news| news.seen(seen, next_due, events));
+    }
+    let claimed = lease_them(session, claim, tasks, now)?;
+    Ok(Claimed { tasks: claimed, due_in: next_due.map(|due| until(due, now)) })
+}
+
+/// When the next task of any queue is due.
+pub(crate) fn next_due(session: &Session<'_>) -> Result<Option<i64>> {
+    Ok(session.statements.first(Sql::NextDue, [], |row| row.get(0))?.flatten())
+}
+
+/// The definitions whose tasks are not claimed, as a JSON array of their keys; `None`: there is no
+/// such definition, and a claim goes straight down the queue.
+fn definitions_passed_by(session: &Session<'_>, known: &Known) -> Result<Option<String>> {
+    session.definitions(|definitions| {
+        let knows = |id| match known {
+            Known::All => true,
+            Known::Only(only) => only.contains(id),
+            Known::Except(except) => !except.contains(id),
+        };
+        let mut list = String::new();
+        for definition in definitions.all() {
+            if !definition.active || !knows(&definition.id) {
+                let comma = if list.is_empty() { "[" } else { "," };
+                let _ = write!(list, "{comma}{}", definition.seq);
+            }
+        }
+        Ok((!list.is_empty()).then(|| list + "]"))
+    })
+}
+
+/// A claim at work.
+struct Taking<'a> {
+    claim: &'a Claim,
+    passed_by: Option<String>,
+    tasks: Vec<(QueueName, LeasedRow)>,
+    bytes: usize,
+    full: bool,
+}
+
+impl Taking<'_> {
+    /// Takes at most `room` tasks from one queue.
+    fn take(&mut self, session: &Session<'_>, queue: &QueueName, room: usize) -> Result<()> {
+        if session.statements.finds(Sql::QueuePaused, [queue.as_str()])? {
+            return Ok(());
+        }
+        let before = self.tasks.len();
+        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+        let passed_by = self.passed_by.take();
+        let read = |row: &rusqlite::Row<'_>| {
+            let row = LeasedRow::read(row)?;
+            let bytes = self.bytes.saturating_add(row.parameters.len());
+            if bytes > self.claim.bytes_max && !self.tasks.is_empty() {
+                self.full = true;
+                return Ok(ControlFlow::Break(()));
+            }
+            self.bytes = bytes;
+            self.tasks.push((queue.clone(), row));
+            Ok(ControlFlow::Continue(()))
+        };
+        let statements = &session.statements;
+        match &passed_by {
+            None => statements.each(Sql::ClaimReady, (queue.as_str(), limit), read)?,
+            Some(list) => {
+                statements.each(Sql::ClaimReadyExcept, (queue.as_str(), limit, list), read)?;
+            }
+        }
+        self.passed_by = passed_by;
+        let taken = self.tasks.get(before..).unwrap_or_default();
+        remove(session, queue, taken, self.passed_by.is_none())
+    }
+}
+
+/// Whoever deletes the row has the task.
+fn remove(
+    session: &Session<'_>,
+    queue: &QueueName,
+    taken: &[(QueueName, LeasedRow)],
+    whole_head: bool,
+) -> Result<()> {
+    let key = |row: &LeasedRow| (queue.as_str().to_owned(), row.priority, row.run_at, row.seq);
+    let removed = match taken.last() {
+        None => 0,
+        Some((_, last)) if whole_head => session.execute(Sql::ClaimDelete, key(last))?,
+        Some(_) => {
+            let mut removed = 0;
+            for (_, row) in taken {
+                removed += session.execute(Sql::ReadyDelete, key(row))?;
+            }
+            removed
+        }
+    };
+    if removed == taken.len() {
+        return Ok(());
+    }
+    Err(Error::backend(format!(
+        "queue {queue}: {} tasks to claim, {removed} rows removed; a record or its parameters are missing",
+        taken.len()
+    )))
+}
+
+fn lease_them(
+    session: &Session<'_>,
+    claim: &Claim,
+    rows: Vec<(QueueName, LeasedRow)>,
+    now: i64,
+) -> Result<Vec<LeasedTask>> {
+    let mut tasks = Vec::with_capacity(rows.len());
+    let mut pairs = Vec::with_capacity(rows.len());
+    for (queue, row) in rows {
+        let definition = session.definitions(|known| known.id(row.definition))?;
+        let seq = row.seq;
+        pairs.push((seq, row.turn));
+        let task = row.into_task(claim.lease, definition, queue)?;
+        session.remember(task.lease.task, seq);
+        tasks.push(task);
+    }
+    let lease = NewLease {
+        id: claim.lease,
+        owner: claim.runner.to_string(),
+        length: micros(claim.lease_for),
+        claimed_at: now,
+        alone: false,
+        taken_from: None,
+    };
+    lease.store(session, &pairs, now)?;
+    Ok(tasks)
+}
+
+/// What is leased under this id, in claim order.
+pub(crate) fn recall(session: &Session<'_>, lease: LeaseId) -> Result<Vec<LeasedTask>> {
+    super::lease::held_under(session, lease, lease)
+}
