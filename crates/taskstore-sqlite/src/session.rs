@@ -6,12 +6,12 @@ use std::{
 };
 
 use rusqlite::Params;
-use taskstore_core::{DefinitionId, Error, Result, TaskId};
+use taskstore_core::{DefinitionId, Error, Result, TaskId, backend::Lease};
 
-use crate::{sql::Sql, statements::Statements, wakeup::News};
+use crate::{convert::lease_key, sql::Sql, statements::Statements, wakeup::News};
 
-/// Most tasks whose keys are remembered; then all are forgotten.
-const SEQS_MAX: usize = 100_000;
+/// Most claimed tasks that are remembered; then all are forgotten.
+const HELD_MAX: usize = 100_000;
 
 /// What the writer thread works with.
 pub(crate) struct Session<'c> {
@@ -19,7 +19,7 @@ pub(crate) struct Session<'c> {
     pub(crate) statements: Statements<'c>,
     definitions: RefCell<Option<Definitions>>,
     data_version: Cell<i64>,
-    seqs: RefCell<HashMap<TaskId, i64>>,
+    held: RefCell<HashMap<TaskId, Held>>,
     news: RefCell<News>,
     changed: Cell<bool>,
 }
@@ -31,7 +31,7 @@ impl<'c> Session<'c> {
             statements,
             definitions: RefCell::default(),
             data_version: Cell::new(-1),
-            seqs: RefCell::default(),
+            held: RefCell::default(),
             news: RefCell::default(),
             changed: Cell::new(false),
         }
@@ -51,7 +51,7 @@ impl<'c> Session<'c> {
     /// What was read in a transaction that was rolled back may never have been so.
     pub(crate) fn forget(&self) {
         self.definitions.take();
-        self.seqs.borrow_mut().clear();
+        self.held.borrow_mut().clear();
     }
 
     /// Runs a statement that changes rows, and remembers whether it did.
@@ -93,27 +93,47 @@ impl<'c> Session<'c> {
         self.definitions.take();
     }
 
-    /// The key of a task inside the file. One from memory is only a guess: compare the id with it.
+    /// The key of a task inside the file.
     pub(crate) fn seq(&self, id: TaskId) -> Result<Option<i64>> {
-        if let Some(&seq) = self.seqs.borrow().get(&id) {
-            return Ok(Some(seq));
+        if let Some(held) = self.held.borrow().get(&id) {
+            return Ok(Some(held.seq));
         }
         self.statements.first(Sql::TaskSeq, [id.to_string()], |row| row.get(0))
     }
 
-    /// Remembers the key of a task that was claimed, for its settlement.
-    pub(crate) fn remember(&self, id: TaskId, seq: i64) {
-        let mut seqs = self.seqs.borrow_mut();
-        if seqs.len() >= SEQS_MAX {
-            seqs.clear();
+    /// The key inside the file of a task that the list of this lease has at this turn: a list is
+    /// never changed, so one that was made or read here need not be read again.
+    pub(crate) fn listed(&self, lease: Lease) -> Result<Option<i64>> {
+        if let Some(held) = self.held.borrow().get(&lease.task)
+            && held.lease == lease
+        {
+            return Ok(Some(held.seq));
         }
-        seqs.insert(id, seq);
+        let Some(seq) = self.seq(lease.task)? else { return Ok(None) };
+        let key = (lease_key(lease.batch), seq, lease.turn);
+        Ok(self.statements.finds(Sql::LeaseHolds, key)?.then_some(seq))
+    }
+
+    /// Remembers a task that was claimed, for its settlement.
+    pub(crate) fn remember(&self, lease: Lease, seq: i64) {
+        let mut held = self.held.borrow_mut();
+        if held.len() >= HELD_MAX {
+            held.clear();
+        }
+        held.insert(lease.task, Held { seq, lease });
     }
 
     /// The task was settled.
     pub(crate) fn forget_task(&self, id: TaskId) {
-        self.seqs.borrow_mut().remove(&id);
+        self.held.borrow_mut().remove(&id);
     }
+}
+
+/// A task that was claimed through this connection.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    seq: i64,
+    lease: Lease,
 }
 
 /// The definitions of the file.

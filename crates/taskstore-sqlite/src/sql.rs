@@ -68,6 +68,7 @@ statements! {
     LeaseInsert = "lease_insert",
     LeaseTasksInsert = "lease_tasks_insert",
     LeaseTasks = "lease_tasks",
+    LeaseHolds = "lease_holds",
     LeaseCountDown = "lease_count_down",
     LeaseDelete = "lease_delete",
     LeaseTasksDelete = "lease_tasks_delete",

@@ -160,7 +160,7 @@ impl Wakeups {
     }
 
     /// What was committed.
-    pub(crate) fn publish(&self, news: News) {
+    pub(crate) fn publish(&self, news: &News) {
         if news.queues.is_empty() && !news.promoted && news.looked.is_none() {
             return;
         }
@@ -276,7 +276,7 @@ mod tests {
         let wakeups = Arc::new(Wakeups::default());
         let (mail, _) = wakeups.register(&[queue("mail")], 100);
         let (other, _) = wakeups.register(&[queue("other")], 100);
-        wakeups.publish(news(|n| n.ready(&queue("mail"))));
+        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         assert!(is_woken(&mail));
         assert!(!is_woken(&other));
     }
@@ -286,7 +286,7 @@ mod tests {
         let wakeups = Arc::new(Wakeups::default());
         let (long, _) = wakeups.register(&[queue("mail")], 101);
         let (short, _) = wakeups.register(&[queue("mail")], 100);
-        wakeups.publish(news(|n| n.later(&queue("mail"), 100)));
+        wakeups.publish(&news(|n| n.later(&queue("mail"), 100)));
         assert!(is_woken(&long));
         assert!(!is_woken(&short));
     }
@@ -294,16 +294,16 @@ mod tests {
     #[test]
     fn what_came_between_a_claim_and_the_wait_is_not_missed_and_told_once() {
         let wakeups = Arc::new(Wakeups::default());
-        wakeups.publish(news(|n| n.ready(&queue("mail"))));
+        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         assert!(is_woken(&wakeups.register(&[queue("mail")], 100).0));
-        wakeups.publish(news(|n| n.seen([queue("mail")].into_iter(), None, 0)));
+        wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), None, 0)));
         assert!(!is_woken(&wakeups.register(&[queue("mail")], 100).0), "a claim has seen it");
     }
 
     #[test]
     fn what_a_claim_has_already_said_to_be_due_wakes_nobody_again() {
         let wakeups = Arc::new(Wakeups::default());
-        wakeups.publish(news(|n| n.seen([queue("mail")].into_iter(), Some(50), 0)));
+        wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), Some(50), 0)));
         let (waiting, _) = wakeups.register(&[queue("mail")], 100);
         wakeups.found(&[], Some(50));
         assert!(!is_woken(&waiting));

@@ -176,7 +176,7 @@ impl Work {
             session.forget();
             tracing::warn!(%error, "a transaction failed");
         } else {
-            self.wakeups.publish(news);
+            self.wakeups.publish(&news);
         }
         for request in group {
             request.answer(failed.as_ref());

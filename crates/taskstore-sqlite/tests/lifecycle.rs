@@ -125,7 +125,7 @@ async fn a_retry_waits_in_later_until_it_is_promoted() {
     let again = &store.claim(1).await.tasks[0];
     assert_eq!((again.lease.task, again.lease.turn, again.attempts), (id, lease.turn + 1, 1));
     let fates = store.backend.settle(&request).await.unwrap().fates;
-    assert_eq!(fates, [Fate::Applied { status: Status::Queued }], "sent again");
+    assert_eq!(fates, [Fate::Applied { status: Status::Running }], "sent again, and claimed since");
     let task = store.backend.task(id).await.unwrap().unwrap();
     assert_eq!((task.status, task.last_error.as_deref()), (Status::Running, Some("boom")));
 }

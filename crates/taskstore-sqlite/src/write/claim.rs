@@ -154,7 +154,7 @@ fn lease_them(
         let seq = row.seq;
         pairs.push((seq, row.turn));
         let task = row.into_task(claim.lease, definition, queue)?;
-        session.remember(task.lease.task, seq);
+        session.remember(task.lease, seq);
         tasks.push(task);
     }
     let lease = NewLease {

@@ -128,7 +128,7 @@ fn into_task(
     let definition = session.definitions(|known| known.id(row.definition))?;
     let seq = row.seq;
     let task = row.into_task(batch, definition, QueueName::new(&queue)?)?;
-    session.remember(task.lease.task, seq);
+    session.remember(task.lease, seq);
     Ok(task)
 }
 
@@ -214,7 +214,7 @@ fn isolate_one(
         return Ok(held.iter().map(|task| task.lease).find(is_it));
     }
     let Some(shared) = LeaseRow::find(session, lease.batch)? else { return Ok(None) };
-    let Some(seq) = session.seq(lease.task)? else { return Ok(None) };
+    let Some(seq) = session.listed(lease)? else { return Ok(None) };
     if session.execute(Sql::Isolate, (seq, lease.turn, now, lease.task.to_string()))? == 0 {
         return Ok(None);
     }
@@ -229,5 +229,7 @@ fn isolate_one(
         taken_from: None,
     };
     own.store(session, &[(seq, turn.into())], now)?;
-    Ok(Some(Lease { task: lease.task, batch: into, turn }))
+    let alone = Lease { task: lease.task, batch: into, turn };
+    session.remember(alone, seq);
+    Ok(Some(alone))
 }

@@ -18,7 +18,7 @@ fn store(session: &Session<'_>, report: &Report, now: i64) -> Result<Fate> {
     if LeaseRow::find(session, lease.batch)?.is_none() {
         return Ok(Fate::Lost);
     }
-    let Some(seq) = session.seq(lease.task)? else { return Ok(Fate::Lost) };
+    let Some(seq) = session.listed(lease)? else { return Ok(Fate::Lost) };
     let fence = session.statements.first(Sql::SettleRead, [seq], |row| {
         Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, String>(9)?))
     })?;

@@ -9,7 +9,7 @@ use taskstore_core::{
 
 use super::{
     lease::LeaseRow,
-    place::Spot,
+    place::{Place, Spot},
     result::{Ending, list_aside, store_log},
 };
 use crate::{
@@ -95,6 +95,17 @@ impl Record {
             id: row.get(9)?,
         })
     }
+
+    /// Where it waits at that time.
+    fn spot(&self, task: i64, run_at: i64) -> Result<Spot> {
+        Ok(Spot {
+            task,
+            definition: self.definition,
+            queue: QueueName::new(&self.queue)?,
+            priority: self.priority,
+            run_at,
+        })
+    }
 }
 
 /// What the transition asks for.
@@ -144,7 +155,7 @@ impl Step<'_, '_> {
 
     /// Under a lease that is there. Whether it was settled for the first time, too.
     fn settle_under(&self, lease: &LeaseRow) -> Result<(Fate, bool)> {
-        let Some(seq) = self.session.seq(self.lease().task)? else {
+        let Some(seq) = self.session.listed(self.lease())? else {
             return Ok((Fate::Lost, false));
         };
         let asked = Asked::of(&self.settlement.to);
@@ -156,7 +167,7 @@ impl Step<'_, '_> {
         }
         let Some(record) = self.record(seq)? else { return Ok((Fate::Lost, false)) };
         if record.status != 0 || record.turn != i64::from(self.lease().turn) {
-            return Ok((self.answer_again(&record)?, false));
+            return Ok((self.answer_again(seq, &record)?, false));
         }
         let asked = if record.yields && asked.back.is_some() { asked.canceled() } else { asked };
         self.end(seq, &record, &asked, &ran)?;
@@ -215,13 +226,7 @@ impl Step<'_, '_> {
             }
             return list_aside(self.session, asked.status, seq);
         };
-        let spot = Spot {
-            task: seq,
-            definition: record.definition,
-            queue: QueueName::new(&record.queue)?,
-            priority: record.priority,
-            run_at,
-        };
+        let spot = record.spot(seq, run_at)?;
         match back {
             Requeue::AsBefore => spot.place_ready(self.session),
             Requeue::After(_) => spot.place(self.session, self.now),
@@ -251,19 +256,20 @@ impl Step<'_, '_> {
     /// Under a lease that is gone: it can only be one that was sent again.
     fn sent_again(&self) -> Result<Fate> {
         let Some(seq) = self.session.seq(self.lease().task)? else { return Ok(Fate::Lost) };
-        self.record(seq)?.map_or(Ok(Fate::Lost), |record| self.answer_again(&record))
+        self.record(seq)?.map_or(Ok(Fate::Lost), |record| self.answer_again(seq, &record))
     }
 
     /// Answers as the first time, if there was one and the task has not moved on since.
-    fn answer_again(&self, record: &Record) -> Result<Fate> {
+    fn answer_again(&self, seq: i64, record: &Record) -> Result<Fate> {
         let lease = self.lease();
         let settled_here = record.turn == i64::from(lease.turn) + 1
             && record.last_lease == Some(lease_key(lease.batch));
         if !settled_here {
             return Ok(Fate::Lost);
         }
-        // An active record went back to the queue then, wherever it is by now.
-        Ok(Fate::Applied { status: status(record.status, true)? })
+        let waits = record.status == 0
+            && record.spot(seq, record.run_at)?.find(self.session)? != Place::Leased;
+        Ok(Fate::Applied { status: status(record.status, waits)? })
     }
 
     fn record(&self, seq: i64) -> Result<Option<Record>> {

@@ -1,6 +1,7 @@
 //! A migrated store in a folder of its own.
 
 #![allow(dead_code, reason = "each test program uses some of it")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde_json::value::RawValue;
 use taskstore_core::{
