@@ -66,11 +66,11 @@ impl Store {
     /// See [`EnqueueOne`] for what it answers, and its errors.
     pub fn enqueue_by_alias(
         &self,
-        queue: &str,
-        alias: &str,
+        queue: impl AsRef<str>,
+        alias: impl AsRef<str>,
         parameters: impl Serialize,
     ) -> EnqueueOne {
-        EnqueueOne::new(self.clone(), alias, &parameters).queue(queue)
+        EnqueueOne::new(self.clone(), alias.as_ref(), &parameters).queue(queue)
     }
 
     /// Enqueues many tasks of one kind, when the builder is awaited: up to 10,000 of them, or 4 MiB
@@ -210,15 +210,15 @@ impl EnqueueOne {
 
     /// Holds the task back while another live one (queued, running or paused) of the same
     /// definition has this key: 1 byte to 1 KiB.
-    pub fn unique(mut self, key: &str) -> Self {
-        self.options.unique(key);
+    pub fn unique(mut self, key: impl AsRef<str>) -> Self {
+        self.options.unique(key.as_ref());
         self
     }
 
     /// Like [`unique`](Self::unique), among all tasks that use the same scope, whatever their
     /// definition: at most 1 KiB each.
-    pub fn unique_in(mut self, scope: &str, key: &str) -> Self {
-        self.options.unique_in(scope, key);
+    pub fn unique_in(mut self, scope: impl AsRef<str>, key: impl AsRef<str>) -> Self {
+        self.options.unique_in(scope.as_ref(), key.as_ref());
         self
     }
 
@@ -304,8 +304,8 @@ macro_rules! options {
     ($builder:ident) => {
         impl $builder {
             /// Where it waits: 1 to 64 visible ASCII characters, by default `default`.
-            pub fn queue(mut self, name: &str) -> Self {
-                self.options.queue(name);
+            pub fn queue(mut self, name: impl AsRef<str>) -> Self {
+                self.options.queue(name.as_ref());
                 self
             }
 

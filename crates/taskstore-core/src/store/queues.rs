@@ -20,16 +20,16 @@ impl Queues {
     ///
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid): the name cannot be a queue's. Or what the database says.
-    pub async fn pause(&self, queue: &str) -> Result<()> {
-        self.put(queue, true).await
+    pub async fn pause(&self, queue: impl AsRef<str>) -> Result<()> {
+        self.put(queue.as_ref(), true).await
     }
 
     /// Lets runners claim from this queue again. Fine for one that is not paused.
     ///
     /// # Errors
     /// As [`pause`](Self::pause).
-    pub async fn resume(&self, queue: &str) -> Result<()> {
-        self.put(queue, false).await
+    pub async fn resume(&self, queue: impl AsRef<str>) -> Result<()> {
+        self.put(queue.as_ref(), false).await
     }
 
     async fn put(&self, queue: &str, paused: bool) -> Result<()> {

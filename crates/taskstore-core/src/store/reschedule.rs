@@ -75,8 +75,8 @@ impl Reschedule {
     }
 
     /// Moves it to another queue.
-    pub fn queue(mut self, name: &str) -> Self {
-        self.queue = Some(QueueName::new(name));
+    pub fn queue(mut self, name: impl AsRef<str>) -> Self {
+        self.queue = Some(QueueName::new(name.as_ref()));
         self
     }
 

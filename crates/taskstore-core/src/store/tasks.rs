@@ -119,8 +119,8 @@ impl Tasks {
     ///
     /// # Errors
     /// See [`Tasks`].
-    pub async fn cancel_because(&self, id: TaskId, reason: &str) -> Result<Status> {
-        let reason = tame(reason.to_owned(), ERROR_BYTES_MAX);
+    pub async fn cancel_because(&self, id: TaskId, reason: impl Into<String>) -> Result<Status> {
+        let reason = tame(reason.into(), ERROR_BYTES_MAX);
         self.make(id, Move::Cancel { reason }, "canceled").await
     }
 

@@ -57,7 +57,7 @@ async fn a_running_task_is_asked_to_end() {
 async fn a_reason_that_no_engine_could_store_is_tamed() {
     let (store, _) = store().await;
     let id = store.enqueue::<Count>(1).await.unwrap();
-    store.tasks().cancel_because(id, &"a\0".repeat(20_000)).await.unwrap();
+    store.tasks().cancel_because(id, "a\0".repeat(20_000)).await.unwrap();
     let reason = store.tasks().get(id).await.unwrap().last_error.unwrap();
     assert!(reason.len() <= 16 << 10 && !reason.contains('\0') && reason.ends_with("[cut]"));
 }
