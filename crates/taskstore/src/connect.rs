@@ -54,7 +54,9 @@ type OnError = Box<dyn Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync>;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> taskstore::Result<()> {
-/// # let url = "memory:";
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let url = format!("sqlite://{}", folder.path().join("tasks.db").display());
+/// # let url = if cfg!(feature = "sqlite") { url } else { "memory:".into() };
 /// let store = taskstore::connect(url)
 ///     .prefix("app_")
 ///     .auto_migrate(true)
@@ -140,7 +142,12 @@ impl Connect {
 
     #[cfg(feature = "sqlite")]
     async fn open_sqlite(self) -> Result<Store> {
-        Err(invalid("sqlite:// is not there yet in this version"))
+        let mut options = taskstore_sqlite::SqliteOptions::from_url(&self.url)?;
+        if let Some(prefix) = &self.prefix {
+            options = options.prefix(prefix)?;
+        }
+        let backend = taskstore_sqlite::SqliteBackend::open(options).await?;
+        self.settings(Store::builder(backend)).await
     }
 
     #[cfg(not(feature = "sqlite"))]

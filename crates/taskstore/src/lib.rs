@@ -56,6 +56,8 @@ pub use taskstore_core::{
     RunnerId, Status, Stopped, Store, StoreBuilder, Summary, Task, TaskContext, TaskError,
     TaskHandler, TaskId, TaskKey, TaskResult, Tasks, limits, shutdown_signal,
 };
+#[cfg(feature = "sqlite")]
+pub use taskstore_sqlite as sqlite;
 
 /// For whoever writes a store of their own: the [`Backend`](backend::Backend) trait, the requests
 /// and answers that it is made of, and what they are decided by. Prove it with the suite in

@@ -73,6 +73,7 @@ async fn no_error_and_no_debug_text_shows_a_password() {
         "hunter2",
         "memory:hunter2",
         "sqlite:hunter2",
+        "sqlite://tasks.db?hunter2#hunter2",
     ] {
         let connect = connect(url);
         assert!(!format!("{connect:?}").contains("hunter2"), "{url}");
@@ -97,4 +98,55 @@ async fn a_feature_that_is_off_is_named() {
         reason,
         "sqlite:// needs the cargo feature `sqlite`: cargo add taskstore --features sqlite"
     );
+}
+
+#[cfg(feature = "sqlite")]
+mod sqlite {
+    use super::*;
+
+    fn url(folder: &tempfile::TempDir) -> String {
+        format!("sqlite://{}", folder.path().join("tasks.db").display())
+    }
+
+    #[tokio::test]
+    async fn a_file_keeps_its_tasks_and_prefixes_keep_stores_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = connect(url(&folder)).auto_migrate(true).await.unwrap();
+        store.register_fn(Count::KEY, count).await.unwrap();
+        let id = store.enqueue::<Count>(1).await.unwrap();
+        drop(store);
+
+        let again = connect(url(&folder)).await.unwrap();
+        assert_eq!(again.tasks().get(id).await.unwrap().parameters.get(), "1");
+        let apart = connect(url(&folder)).prefix("app_").auto_migrate(true).await.unwrap();
+        assert!(apart.tasks().get(id).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn tables_that_are_missing_are_a_schema_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = connect(url(&folder)).await.unwrap();
+        let error = store.register_fn(Count::KEY, count).await.unwrap_err();
+        assert!(matches!(error, Error::Schema { found: 0, .. }), "{error:?}");
+        let error = store.enqueue::<Count>(1).await.unwrap_err();
+        assert!(matches!(error, Error::Schema { found: 0, .. }), "{error:?}");
+        assert!(store.migration_sql().await.unwrap().contains("CREATE TABLE"));
+
+        store.migrate().await.unwrap();
+        store.register_fn(Count::KEY, count).await.unwrap();
+        store.migrate_down().await.unwrap();
+        let error = store.enqueue::<Count>(1).await.unwrap_err();
+        assert!(matches!(error, Error::Schema { found: 0, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn settings_that_cannot_be_make_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let connect = || connect(url(&folder)).auto_migrate(true);
+        assert_eq!(refused(connect().prefix("no good")).await.0, "prefix");
+        assert_eq!(refused(connect().max_concurrency(0)).await.0, "max_concurrency");
+        let unknown = taskstore::connect(format!("{}?cache=7", url(&folder)));
+        assert_eq!(refused(unknown).await.0, "url");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
 }
