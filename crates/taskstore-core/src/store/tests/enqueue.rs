@@ -82,7 +82,7 @@ async fn a_value_that_cannot_be_is_named_and_nothing_is_written() {
     let far = clock::add(clock::now(), 2 * crate::limits::DELAY_MAX);
     for (refused, expected) in [
         (one().queue("two words").await, "queue"),
-        (one().queue(&"q".repeat(65)).await, "queue"),
+        (one().queue("q".repeat(65)).await, "queue"),
         (one().delay(Duration::MAX).await, "delay"),
         (one().at(far).await, "at"),
         (one().max_attempts(0).await, "max_attempts"),
