@@ -7,7 +7,6 @@ use sha2::{Digest, Sha256};
 use taskstore_core::{
     Error, Result,
     backend::{Migrate, MigrateTo, MigrationReport},
-    clock,
 };
 
 use crate::{
@@ -100,12 +99,11 @@ fn up(connection: &rusqlite::Connection, texts: &Texts, run: bool) -> Result<Mig
 /// Its row, as a statement that a person could run too. All of its values are this crate's own.
 fn entry(migration: &Migration) -> String {
     format!(
-        "INSERT INTO task_migration(version,name,checksum,compatible_from,applied_at) VALUES({},'{}','{}',{},{});",
+        "INSERT INTO task_migration(version,name,checksum,compatible_from,applied_at) VALUES({},'{}','{}',{},CAST(strftime('%s','now') AS INTEGER)*1000000);",
         migration.version,
         migration.name,
         checksum(migration.up),
         migration.compatible_from,
-        clock::to_micros(clock::now())
     )
 }
 

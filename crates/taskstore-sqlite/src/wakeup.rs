@@ -143,9 +143,14 @@ impl Wakeups {
     pub(crate) fn register(self: &Arc<Self>, queues: &[QueueName], until: i64) -> (Waiting, bool) {
         let notify = Arc::new(Notify::new());
         let mut state = self.lock();
-        let unseen = queues
-            .iter()
-            .any(|queue| state.unseen.get(queue).is_some_and(|came| came.matters(until)));
+        let mut unseen = false;
+        for queue in queues {
+            if state.unseen.get(queue).is_some_and(|came| came.matters(until)) {
+                // Told once: a waiter that does not claim must not be woken over and over.
+                state.unseen.remove(queue);
+                unseen = true;
+            }
+        }
         if unseen {
             notify.notify_one();
         }
@@ -296,6 +301,8 @@ mod tests {
         let wakeups = Arc::new(Wakeups::default());
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         assert!(is_woken(&wakeups.register(&[queue("mail")], 100).0));
+        assert!(!is_woken(&wakeups.register(&[queue("mail")], 100).0), "told once");
+        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), None, 0)));
         assert!(!is_woken(&wakeups.register(&[queue("mail")], 100).0), "a claim has seen it");
     }
