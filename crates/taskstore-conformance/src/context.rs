@@ -88,6 +88,11 @@ impl Context {
         &self.able
     }
 
+    /// What opens more stores like this one.
+    pub(crate) fn harness(&self) -> Arc<dyn Harness> {
+        Arc::clone(&self.harness)
+    }
+
     /// Another handle to the same store.
     ///
     /// # Panics

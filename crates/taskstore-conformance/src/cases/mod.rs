@@ -26,6 +26,7 @@ mod lease;
 mod pause;
 mod promote;
 mod race;
+mod random;
 mod report;
 mod retry;
 mod schema;
@@ -55,6 +56,7 @@ pub(crate) fn all() -> Vec<Case> {
         input::CASES,
         wake::CASES,
         race::CASES,
+        random::CASES,
     ]
     .concat()
 }

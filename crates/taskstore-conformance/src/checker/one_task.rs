@@ -269,10 +269,6 @@ impl OneTask {
                 } else {
                     return (stay(), Became::Refused(from));
                 };
-                if let (Asked::Cancel(reason), true) = (to, waits) {
-                    let text = Some(reason.clone());
-                    after.ended.push(Ended { turn: self.turn, status: Status::Canceled, text });
-                }
                 after.deleted = *to == Asked::Delete;
                 (after, became)
             }

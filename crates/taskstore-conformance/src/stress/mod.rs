@@ -157,6 +157,16 @@ pub async fn finish(
 }
 
 impl Tally {
+    /// How often the rarest kind happened.
+    #[must_use]
+    pub fn least(&self) -> usize {
+        let Self { tasks, claims, settled, lost, isolated, taken_over, moved, beats, .. } = *self;
+        [tasks, claims, settled, lost, isolated, taken_over, moved, beats]
+            .into_iter()
+            .min()
+            .unwrap_or_default()
+    }
+
     /// Counts a history.
     #[must_use]
     pub fn of(history: &[Event]) -> Self {

@@ -11,17 +11,5 @@ async fn the_memory_backend_keeps_every_promise_under_stress() {
         .await
         .unwrap_or_else(|violations| panic!("{}", violations.join("\n")));
     println!("{tally:?}");
-    for count in [
-        tally.tasks,
-        tally.claims,
-        tally.settled,
-        tally.lost,
-        tally.isolated,
-        tally.taken_over,
-        tally.moved,
-        tally.beats,
-        tally.unknown,
-    ] {
-        assert!(count > 50, "{tally:?}");
-    }
+    assert!(tally.least() > 50 && tally.unknown > 50, "{tally:?}");
 }

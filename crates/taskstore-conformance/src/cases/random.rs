@@ -1,0 +1,72 @@
+//! What nobody thought of: random requests one after another, and random requests at once.
+//!
+//! Each run draws a seed and a failure names it; `TASKSTORE_SEED` plays it again, and
+//! `TASKSTORE_MODEL_CASES` and `TASKSTORE_STRESS_SECONDS` make the runs longer.
+
+use std::{str::FromStr, sync::Arc};
+
+use crate::{
+    Context, model,
+    stress::{self, Options, Tally},
+};
+
+cases! { "random":
+    given_any_requests_when_one_follows_the_other_then_it_answers_as_the_store_in_memory
+        ["fence.one_settlement" "settle.applied" "settle.again" "isolate.guard" "take_over.guard"
+        "control.guard" "claim.once" "unique.held" "enqueue.again"];
+    given_any_requests_at_once_when_all_is_over_then_the_promises_explain_every_answer
+        ["task.one_place" "claim.once" "fence.one_settlement" "settle.again" "take_over.fences"
+        "take_over.guard" "isolate.guard" "cancel.yields" "unique.held" "enqueue.again"];
+    given_any_requests_through_several_handles_when_all_is_over_then_the_promises_explain_them
+        needs Shared
+        ["shared.one_store" "task.one_place" "claim.once" "fence.one_settlement"
+        "take_over.fences"];
+}
+
+fn seed() -> u64 {
+    variable("TASKSTORE_SEED").unwrap_or_else(|| fastrand::u64(..))
+}
+
+fn variable<T: FromStr>(name: &str) -> Option<T> {
+    let text = std::env::var(name).ok()?;
+    let Ok(value) = text.parse() else { panic!("{name} is {text:?}, which is not a number") };
+    Some(value)
+}
+
+async fn given_any_requests_when_one_follows_the_other_then_it_answers_as_the_store_in_memory(
+    context: &Context,
+) {
+    let harness = context.harness();
+    let open = move || {
+        let harness = Arc::clone(&harness);
+        async move { Arc::clone(Context::open(harness).await.backend()) }
+    };
+    let cases = variable("TASKSTORE_MODEL_CASES").unwrap_or(40);
+    if let Err(difference) = model::run(open, cases, seed()).await {
+        panic!("{difference}");
+    }
+}
+
+async fn given_any_requests_at_once_when_all_is_over_then_the_promises_explain_every_answer(
+    context: &Context,
+) {
+    let handles = [Arc::clone(context.backend())];
+    did_enough(stress::run(&handles, Options::new(seed())).await);
+}
+
+async fn given_any_requests_through_several_handles_when_all_is_over_then_the_promises_explain_them(
+    context: &Context,
+) {
+    let handles = [Arc::clone(context.backend()), context.reopen().await, context.reopen().await];
+    did_enough(stress::run(&handles, Options::new(seed())).await);
+}
+
+/// No violation, and something of every kind happened.
+#[track_caller]
+fn did_enough(outcome: Result<Tally, Vec<String>>) {
+    let tally = match outcome {
+        Ok(tally) => tally,
+        Err(violations) => panic!("{}", violations.join("\n")),
+    };
+    assert!(tally.least() > 0, "the stress did not do everything: {tally:?}");
+}
