@@ -47,7 +47,8 @@ pub enum Move {
     Pause,
     /// Puts a paused task back, with the `run_at` that it had.
     Resume,
-    /// Runs an ended task again, now: attempts reset, its unique key taken again, the same id.
+    /// Runs an ended task again, now: attempts and progress reset, its unique key taken again, the
+    /// same id.
     Requeue {
         /// `None` keeps the parameters.
         parameters: Option<Box<RawValue>>,

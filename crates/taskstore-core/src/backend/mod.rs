@@ -204,7 +204,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// A task, also a soft-deleted one.
     async fn task(&self, id: TaskId) -> Result<Option<Task>>;
 
-    /// How its attempts ended, the oldest first.
+    /// How its attempts ended, the oldest first. What was canceled while it waited was no attempt.
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>>;
 
     /// Its log, the oldest line first: at most `limit` lines after the first `skip`.

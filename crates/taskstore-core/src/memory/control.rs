@@ -115,6 +115,7 @@ impl State {
         record.status = Status::Queued;
         record.turn += 1;
         record.attempts = 0;
+        record.progress = None;
         record.suspect = false;
         record.run_at = now;
         record.completed_at = None;
@@ -130,7 +131,7 @@ impl State {
         (when, priority, queue): (Option<When>, Option<i16>, Option<&QueueName>),
         now: UtcDateTime,
     ) -> Outcome {
-        let place = self.unplace(task);
+        let was_ready = self.unplace(task);
         let Some(record) = self.records.get_mut(&task) else { return Outcome::Missing };
         if let Some(when) = when {
             record.run_at = run_at(when, now);
@@ -140,11 +141,10 @@ impl State {
             record.queue = queue.clone();
         }
         record.updated_at = now;
-        match place {
-            Some(_) if when.is_some() => self.place(task, Place::ByTime, now),
-            // With its time kept it stays where it was: what was ready is due.
-            Some(place) => self.place(task, place, now),
-            None => {}
+        if from == Status::Queued {
+            // What was ready is due, whatever the clock says meanwhile, unless it gets another time.
+            let stays = was_ready && when.is_none();
+            self.place(task, if stays { Place::Ready } else { Place::ByTime }, now);
         }
         Outcome::Moved { from, to: from }
     }

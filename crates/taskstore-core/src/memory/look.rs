@@ -50,6 +50,8 @@ impl State {
         let mut attempts: Vec<_> = self
             .results
             .range((id, 0)..=(id, u32::MAX))
+            // What was canceled while it waited was no attempt: it has a reason and no runner.
+            .filter(|(_, ending)| ending.runner.is_some())
             .map(|(&(_, turn), ending)| Attempt {
                 turn,
                 status: ending.status,

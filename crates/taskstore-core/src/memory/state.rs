@@ -105,6 +105,7 @@ pub(super) struct LeaseRow {
 #[derive(Debug)]
 pub(super) struct Ending {
     pub(super) status: Status,
+    /// `None`: it was canceled while it waited, and nobody ran it.
     pub(super) runner: Option<RunnerId>,
     pub(super) started_at: UtcDateTime,
     pub(super) ended_at: UtcDateTime,
@@ -117,8 +118,6 @@ pub(super) struct Ending {
 pub(super) enum Place {
     /// Ready, whatever its `run_at` says.
     Ready,
-    /// Later, whatever its `run_at` says.
-    Later,
     /// Ready if it is due, else later.
     ByTime,
 }
@@ -142,22 +141,12 @@ impl State {
 
     /// The status as people see it.
     pub(super) fn status(&self, record: &Record) -> Status {
-        if record.is_active() && self.place_of(record).is_none() {
-            Status::Running
-        } else {
-            record.status
-        }
+        if record.is_active() && !self.waits(record) { Status::Running } else { record.status }
     }
 
-    /// The queue that a record waits in.
-    pub(super) fn place_of(&self, record: &Record) -> Option<Place> {
-        if self.ready.contains_key(&record.ready_key()) {
-            Some(Place::Ready)
-        } else if self.later.contains_key(&record.later_key()) {
-            Some(Place::Later)
-        } else {
-            None
-        }
+    /// Whether a record is in ready or later.
+    fn waits(&self, record: &Record) -> bool {
+        self.ready.contains_key(&record.ready_key()) || self.later.contains_key(&record.later_key())
     }
 
     /// Puts an active record into a queue, and wakes who waits for it there.
@@ -165,7 +154,6 @@ impl State {
         let Some(record) = self.records.get(&task) else { return };
         let due = match place {
             Place::Ready => true,
-            Place::Later => false,
             Place::ByTime => record.run_at <= now,
         };
         let due_in = if due {
@@ -178,13 +166,11 @@ impl State {
         self.waiters.hint(&record.queue, due_in);
     }
 
-    /// Takes a record out of its queue; says which it was.
-    pub(super) fn unplace(&mut self, task: TaskId) -> Option<Place> {
-        let record = self.records.get(&task)?;
-        let place = self.place_of(record)?;
-        self.ready.remove(&record.ready_key());
+    /// Takes a record out of its queue; says whether that was ready.
+    pub(super) fn unplace(&mut self, task: TaskId) -> bool {
+        let Some(record) = self.records.get(&task) else { return false };
         self.later.remove(&record.later_key());
-        Some(place)
+        self.ready.remove(&record.ready_key()).is_some()
     }
 
     /// The fence: the lease row exists and holds the task at this turn, which is still the record's,
