@@ -31,6 +31,8 @@ mod readers;
 mod session;
 mod sql;
 mod statements;
+#[cfg(test)]
+mod tests;
 mod url;
 mod wakeup;
 mod watch;

@@ -101,17 +101,27 @@ impl<'c> Session<'c> {
         self.statements.first(Sql::TaskSeq, [id.to_string()], |row| row.get(0))
     }
 
-    /// The key inside the file of a task that the list of this lease has at this turn: a list is
-    /// never changed, so one that was made or read here need not be read again.
+    /// The key inside the file of a task that this lease holds at this turn. `None`: it does not,
+    /// or the task has been settled. A list is never changed, so one that was made or read here need
+    /// not be read again.
     pub(crate) fn listed(&self, lease: Lease) -> Result<Option<i64>> {
-        if let Some(held) = self.held.borrow().get(&lease.task)
-            && held.lease == lease
-        {
-            return Ok(Some(held.seq));
+        if let Some(seq) = self.remembered(lease) {
+            return Ok(Some(seq));
         }
         let Some(seq) = self.seq(lease.task)? else { return Ok(None) };
         let key = (lease_key(lease.batch), seq, lease.turn);
-        Ok(self.statements.finds(Sql::LeaseHolds, key)?.then_some(seq))
+        let pairs = self.statements.all(Sql::LeasePairs, key, |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, String>(2)?))
+        })?;
+        for (seq, turn, task) in pairs {
+            self.remember(Lease { task: task.parse()?, batch: lease.batch, turn }, seq);
+        }
+        Ok(self.remembered(lease))
+    }
+
+    fn remembered(&self, lease: Lease) -> Option<i64> {
+        let held = self.held.borrow();
+        held.get(&lease.task).filter(|held| held.lease == lease).map(|held| held.seq)
     }
 
     /// Remembers a task that was claimed, for its settlement.

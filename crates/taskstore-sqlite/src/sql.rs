@@ -68,7 +68,7 @@ statements! {
     LeaseInsert = "lease_insert",
     LeaseTasksInsert = "lease_tasks_insert",
     LeaseTasks = "lease_tasks",
-    LeaseHolds = "lease_holds",
+    LeasePairs = "lease_pairs",
     LeaseCountDown = "lease_count_down",
     LeaseDelete = "lease_delete",
     LeaseTasksDelete = "lease_tasks_delete",

@@ -156,7 +156,7 @@ impl Step<'_, '_> {
     /// Under a lease that is there. Whether it was settled for the first time, too.
     fn settle_under(&self, lease: &LeaseRow) -> Result<(Fate, bool)> {
         let Some(seq) = self.session.listed(self.lease())? else {
-            return Ok((Fate::Lost, false));
+            return Ok((self.sent_again()?, false));
         };
         let asked = Asked::of(&self.settlement.to);
         let ran = Ran::of(self.settlement, lease, self.now);
@@ -253,7 +253,7 @@ impl Step<'_, '_> {
         ending.store(self.session)
     }
 
-    /// Under a lease that is gone: it can only be one that was sent again.
+    /// Under a lease that is gone or does not hold the task: it can only be one that was sent again.
     fn sent_again(&self) -> Result<Fate> {
         let Some(seq) = self.session.seq(self.lease().task)? else { return Ok(Fate::Lost) };
         self.record(seq)?.map_or(Ok(Fate::Lost), |record| self.answer_again(seq, &record))
