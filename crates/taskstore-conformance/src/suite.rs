@@ -106,7 +106,7 @@ fn trial(harness: &Arc<dyn Harness>, case: Case, able: &Capabilities) -> Trial {
         .with_kind(reason)
         .with_ignored_flag(true),
         None => Trial::test(case.name, move || {
-            let deadline = harness.deadline();
+            let deadline = harness.deadline() + crate::cases::more_time();
             try_case(harness, case, deadline).map_err(Into::into)
         }),
     }

@@ -35,6 +35,7 @@ mod unique;
 mod wake;
 
 use crate::Case;
+pub(crate) use random::more_time;
 
 /// All of them. Those that depend on chance come last.
 pub(crate) fn all() -> Vec<Case> {

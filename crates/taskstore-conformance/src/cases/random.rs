@@ -3,7 +3,7 @@
 //! Each run draws a seed and a failure names it; `TASKSTORE_SEED` plays it again, and
 //! `TASKSTORE_MODEL_CASES` and `TASKSTORE_STRESS_SECONDS` make the runs longer.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use crate::{
     Context, model,
@@ -21,6 +21,14 @@ cases! { "random":
         needs Shared
         ["shared.one_store" "task.one_place" "claim.once" "fence.one_settlement"
         "take_over.fences"];
+}
+
+/// What a longer run needs beyond the deadline of a case.
+pub(crate) fn more_time() -> Duration {
+    let seconds: u64 = variable("TASKSTORE_STRESS_SECONDS").unwrap_or_default();
+    let cases: u64 = variable("TASKSTORE_MODEL_CASES").unwrap_or_default();
+    // Draining and judging take longer than the stress itself on a busy machine.
+    Duration::from_secs(10 * seconds + cases)
 }
 
 fn seed() -> u64 {

@@ -35,13 +35,14 @@ pub(super) async fn drain(recorded: &Recorded, tasks: &BTreeSet<TaskId>) -> Resu
     }
     // What was to run in an hour is due tomorrow.
     let tomorrow = clock::add(clock::now(), Duration::from_secs(24 * 3600));
+    let mut left = ids;
     let start = Instant::now();
     while start.elapsed() < PATIENCE {
         while recorded.promote(&Promote::new(500).at(tomorrow)).await?.moved > 0 {}
         let finished =
             finish_ready(recorded, runner).await? + finish_leased(recorded, runner).await?;
         if finished == 0 {
-            if is_over(recorded.unrecorded(), tasks).await? {
+            if are_over(recorded.unrecorded(), &mut left).await? {
                 break;
             }
             tokio::time::sleep(PAUSE).await;
@@ -80,11 +81,13 @@ async fn succeed(recorded: &Recorded, leases: impl Iterator<Item = Lease>) -> Re
     Ok(())
 }
 
-async fn is_over(backend: &dyn Backend, tasks: &BTreeSet<TaskId>) -> Result<bool> {
-    for &task in tasks {
+/// Forgets those that are over, which nobody changes any more, and says whether that was all.
+async fn are_over(backend: &dyn Backend, left: &mut Vec<TaskId>) -> Result<bool> {
+    while let Some(&task) = left.last() {
         if backend.task(task).await?.is_some_and(|task| !task.status.has_ended()) {
             return Ok(false);
         }
+        left.pop();
     }
     Ok(true)
 }
