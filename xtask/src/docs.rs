@@ -8,17 +8,21 @@ use crate::{
     step::{Steps, Tests, cargo},
 };
 
-/// The tests that own a part of a page.
-const PAGES: [&str; 1] = ["lifecycle_page"];
+/// The tests that own a page or a part of one, each with its package.
+const PAGES: [(&str, &str); 3] = [
+    ("taskstore-tests", "lifecycle_page"),
+    ("taskstore-conformance", "promises"),
+    ("taskstore-conformance", "mutants"),
+];
 
 /// Writes all of them; whether that worked.
 pub(crate) fn run() -> Result<bool> {
     let mut steps = Steps::default();
-    for page in PAGES {
+    for (package, page) in PAGES {
         steps.command(
             page,
             Tests::Some,
-            cargo(&["test", "--package", "taskstore-tests", "--locked", "--test", page])
+            cargo(&["test", "--package", package, "--locked", "--test", page])
                 .env("TASKSTORE_WRITE_DOCS", "1"),
         )?;
     }
