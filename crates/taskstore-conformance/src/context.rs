@@ -104,9 +104,14 @@ impl Context {
         }
     }
 
+    /// How long a wake-up may take on a machine that is busy with the rest of the suite.
+    pub(crate) fn soon(&self) -> Duration {
+        self.harness.deadline() / 12
+    }
+
     /// Another fresh store of the same harness.
     pub(crate) async fn another(&self) -> Self {
-        Self::open(Arc::clone(&self.harness)).await
+        Self::open(self.harness()).await
     }
 
     // The nouns that a case begins with.

@@ -37,9 +37,9 @@
 //! [`Capabilities`](taskstore_core::backend::Capabilities) rule out is shown as ignored, with the
 //! reason in brackets, and never as ok.
 //!
-//! The measure of the suite is not its cases but the promises that they prove: each case names
+//! The measure of the suite is not its cases but the [`promises`] that they prove: each case names
 //! them, and a test fails when a promise has no case. That the cases can fail is shown by the
-//! planted bugs.
+//! [`mutants`].
 //!
 //! Architecture invariant: nothing here knows a driver, and no case sleeps to wait for a thing.
 
@@ -50,6 +50,8 @@ pub mod checker;
 mod context;
 mod harness;
 pub mod model;
+pub mod mutants;
+pub mod promises;
 pub mod stress;
 mod suite;
 

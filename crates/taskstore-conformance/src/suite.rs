@@ -21,7 +21,7 @@ use crate::{Context, Harness};
 pub struct Case {
     /// `noun::given_when_then`.
     pub name: &'static str,
-    /// The ids of the promises that would be broken if it failed.
+    /// The ids of the [promises](crate::promises) that would be broken if it failed.
     pub promises: &'static [&'static str],
     /// What the engine must be able to do for the case to make sense.
     pub needs: Need,

@@ -1,17 +1,6 @@
 //! The suite on the store that lives in memory.
 
-use std::sync::Arc;
+#[path = "support/memory.rs"]
+mod memory;
 
-use taskstore_conformance::{Harness, async_trait};
-use taskstore_core::{Backend, MemoryBackend};
-
-struct Memory;
-
-#[async_trait]
-impl Harness for Memory {
-    async fn open(&self, _store: &str) -> Arc<dyn Backend> {
-        Arc::new(MemoryBackend::new())
-    }
-}
-
-taskstore_conformance::conformance_suite!(Memory);
+taskstore_conformance::conformance_suite!(memory::Memory);

@@ -240,5 +240,6 @@ async fn given_a_canceled_task_when_looked_at_then_no_attempt_was_charged(c: &Co
     c.control(id, cancel()).await;
     let seen = c.task(id).await;
     assert_eq!((seen.attempts, seen.started_at), (0, None));
+    assert!(c.attempts(id).await.is_empty(), "it was none");
     assert_eq!(c.enqueue(&[c.keyed_task("k").await]).await, [Enqueued::Stored]);
 }

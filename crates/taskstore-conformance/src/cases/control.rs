@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use taskstore_core::{
-    Status,
+    Progress, Status,
     backend::{Claim, Control, Fate, Move, Outcome, Report, When},
 };
 
@@ -115,10 +115,12 @@ async fn given_a_requeue_when_the_former_holder_settles_then_nothing_changes(c: 
 async fn given_a_requeue_when_looked_at_then_earlier_attempts_and_lines_are_kept(c: &Context) {
     let running = c.running().await;
     let id = running.lease.task;
-    let said = Report { lease: running.lease, progress: None, log: vec![line(0, "first")] };
+    let progress = Some(Progress { done: 1, total: 2 });
+    let said = Report { lease: running.lease, progress, log: vec![line(0, "first")] };
     c.report(said).await;
     c.end(running.lease, failed("no"), Status::Failed).await;
     c.control(id, requeue()).await;
+    assert_eq!(c.task(id).await.progress, None, "it has not begun");
     assert_eq!(c.attempts(id).await.len(), 1);
     let again = c.take_one().await;
     let said = Report { lease: again.lease, progress: None, log: vec![line(0, "second")] };

@@ -1,5 +1,7 @@
 //! The tables, and what outlives the handle that wrote it.
 
+use std::slice;
+
 use taskstore_core::{
     Error, Status,
     backend::{Claim, Enqueue, Enqueued, Migrate, Pulse, Settle, Settlement},
@@ -124,7 +126,8 @@ async fn given_another_handle_when_used_then_it_sees_the_same_tasks(c: &Context)
     let seen = ok("task", other.task(id).await).unwrap();
     assert_eq!(seen.status, Status::Queued);
     let task = c.new_task().await;
-    let answers = ok("enqueue", other.enqueue(&Enqueue::new(&[task.clone()]).at(at(1))).await);
+    let answers =
+        ok("enqueue", other.enqueue(&Enqueue::new(slice::from_ref(&task)).at(at(1))).await);
     assert_eq!(answers, [Enqueued::Stored]);
     assert_eq!(ids(&c.take(2).await), [id, task.id]);
 }

@@ -1,5 +1,7 @@
 //! Unique keys.
 
+use std::slice;
+
 use taskstore_core::{
     Status, TaskId, UniqueHash,
     backend::{Enqueued, Move, Outcome, Settle, Settlement, When},
@@ -49,7 +51,7 @@ async fn holder(c: &Context, key: &str) -> Option<TaskId> {
 async fn given_a_held_key_when_enqueued_then_the_answer_names_the_holder(c: &Context) {
     let id = c.store(c.keyed_task("k").await).await;
     let second = c.keyed_task("k").await;
-    assert_eq!(c.enqueue(&[second.clone()]).await, [Enqueued::Duplicate(id)]);
+    assert_eq!(c.enqueue(slice::from_ref(&second)).await, [Enqueued::Duplicate(id)]);
     assert!(c.backend().task(second.id).await.unwrap().is_none(), "it was stored");
     assert_eq!(c.take_one().await.lease.task, id);
     c.nothing_to_claim().await;
@@ -207,9 +209,9 @@ async fn given_a_keyed_task_sent_again_when_another_holds_its_key_then_it_is_sto
 async fn given_a_duplicate_when_sent_again_after_the_key_is_free_then_it_is_stored(c: &Context) {
     let first = c.store(c.keyed_task("k").await).await;
     let second = c.keyed_task("k").await;
-    assert_eq!(c.enqueue(&[second.clone()]).await, [Enqueued::Duplicate(first)]);
+    assert_eq!(c.enqueue(slice::from_ref(&second)).await, [Enqueued::Duplicate(first)]);
     c.control(first, cancel()).await;
-    assert_eq!(c.enqueue(&[second.clone()]).await, [Enqueued::Stored]);
+    assert_eq!(c.enqueue(slice::from_ref(&second)).await, [Enqueued::Stored]);
     assert_eq!(c.take_one().await.lease.task, second.id);
 }
 

@@ -40,8 +40,6 @@ cases! { "wake":
 }
 
 const FAR: Duration = Duration::from_secs(3_600);
-/// How long a wake-up may take on a machine that is busy with the rest of the suite.
-const SOON: Duration = Duration::from_secs(5);
 
 /// Begins to wait, lets `work` happen, and sees that the wait ends long before its deadline.
 async fn ends_when(c: &Context, queues: &[QueueName], work: impl Future<Output = ()>) {
@@ -51,7 +49,7 @@ async fn ends_when(c: &Context, queues: &[QueueName], work: impl Future<Output =
         wait.set(c.backend().wait_for_work(queues, FAR));
     }
     work.await;
-    if tokio::time::timeout(SOON, wait).await.is_err() {
+    if tokio::time::timeout(c.soon(), wait).await.is_err() {
         panic!("nobody heard of the work");
     }
 }
@@ -64,9 +62,9 @@ async fn given_nothing_when_waited_then_it_ends_at_the_deadline(c: &Context) {
     let queues = default();
     c.backend().wait_for_work(&queues, Duration::ZERO).await;
     let wait = c.backend().wait_for_work(&queues, Duration::from_millis(20));
-    assert!(tokio::time::timeout(SOON, wait).await.is_ok());
+    assert!(tokio::time::timeout(c.soon(), wait).await.is_ok());
     let wait = c.backend().wait_for_work(&[], Duration::from_millis(20));
-    assert!(tokio::time::timeout(SOON, wait).await.is_ok(), "for no queue");
+    assert!(tokio::time::timeout(c.soon(), wait).await.is_ok(), "for no queue");
 }
 
 /// Enqueues a task that is due at once by the engine's own clock.
@@ -160,10 +158,10 @@ async fn given_many_waits_when_a_task_is_enqueued_then_each_ends(c: &Context) {
     enqueue(&**c.backend(), task).await;
     // One that ended before, for nothing, has kept its promise.
     if begun.0 == Poll::Pending {
-        assert!(tokio::time::timeout(SOON, first).await.is_ok(), "the first one");
+        assert!(tokio::time::timeout(c.soon(), first).await.is_ok(), "the first one");
     }
     if begun.1 == Poll::Pending {
-        assert!(tokio::time::timeout(SOON, second).await.is_ok(), "the second one");
+        assert!(tokio::time::timeout(c.soon(), second).await.is_ok(), "the second one");
     }
 }
 

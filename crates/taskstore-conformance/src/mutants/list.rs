@@ -1,0 +1,84 @@
+//! The mistakes, by name.
+
+macro_rules! mutants {
+    ($($mutant:ident: $what:literal;)+) => {
+        /// One mistake that an engine could make.
+        #[non_exhaustive]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Mutant {
+            /// No mistake: the decorator by itself, which must not be noticed.
+            None,
+            $(#[doc = $what] $mutant,)+
+        }
+
+        impl Mutant {
+            /// Every mistake.
+            pub const ALL: &[Self] = &[$(Self::$mutant),+];
+
+            /// The mistake in words.
+            #[must_use]
+            pub const fn what(self) -> &'static str {
+                match self {
+                    Self::None => "No mistake.",
+                    $(Self::$mutant => $what,)+
+                }
+            }
+        }
+    };
+}
+
+mutants! {
+    EnqueueAgainStoresTwice: "A request that is sent again stores its tasks a second time.";
+    EnqueueAgainIsDuplicate: "A keyed task that is sent again is held back by itself.";
+    EnqueueHalf: "A request that fails leaves the tasks that were good.";
+    DelayIgnored: "A delayed task is ready at once.";
+    KeyFreedAtClaim: "A unique key is freed when its task is claimed.";
+    KeyNeverFreed: "A unique key is never freed.";
+    ClaimOrderBroken: "A claim answers in the wrong order.";
+    QueueOrderIgnored: "A claim serves the last queue first.";
+    ShareIgnored: "A claim ignores what a queue may give at most.";
+    BytesIgnored: "A claim ignores how many bytes it may carry.";
+    KnownIgnored: "A claim takes tasks of definitions that the runner does not know.";
+    PauseIgnored: "A claim takes from a paused queue.";
+    LeaseIdUsedTwice: "Two claims succeed under one lease id.";
+    TaskClaimedTwice: "A claim that comes back short hands out a task that another holds.";
+    DueInForgotten: "A claim does not say when the next task is due.";
+    RecallForgets: "A recall finds nothing.";
+    NoTurnCheck: "A settlement is not asked for its turn, only for a living lease.";
+    ClockKillsLease: "A settlement is refused because its lease has grown old.";
+    SettleAgainLost: "A settlement that is sent again is answered as lost.";
+    OneLostLosesAll: "One lost position makes the whole batch lost.";
+    AttemptCountedTwice: "A counted attempt counts twice.";
+    AttemptNotRefunded: "A refunded attempt is counted.";
+    RestOfLeaseLost: "The first settlement under a lease ends it for all its tasks.";
+    LeaseLivesOn: "A lease lives on after its last settlement.";
+    SuspectForgotten: "A task that was lost with its holder is not marked suspect.";
+    RequeueDoesNotYield: "A task goes back to the queue although its cancel was requested.";
+    EndYields: "A success yields to a cancel request.";
+    ReleaseLosesPlace: "A released task goes to the end of the line.";
+    ClaimBeforeSettle: "A settle with a claim claims first.";
+    OutputDropped: "An output is not stored.";
+    ReasonDropped: "The reason of a retry is not stored.";
+    TakeOverKeepsLease: "A take-over keeps the id of the lease, so both holders settle under it.";
+    SettleAfterTakeOver: "The former holder of a lease still settles after a take-over.";
+    TakeOverIgnoresBeat: "A take-over does not look whether the lease beat meanwhile.";
+    TakeOverAgainFails: "A take-over that is sent again is refused.";
+    AloneForgotten: "A take-over does not say that the task was isolated.";
+    AloneWhenSingle: "A take-over blames a task because it was the only one in its lease.";
+    LateLeasesHidden: "Leases without a beat are not named.";
+    BeatNotCounted: "A beat is answered but not counted.";
+    IsolateAgainFails: "An isolation that is sent again is refused.";
+    CancelUnheard: "A beat does not hear cancel requests.";
+    CancelForgotten: "A cancel request is acknowledged and forgotten.";
+    PromoteDropsTask: "A promotion drops a task on its way.";
+    PromoteTooEarly: "A promotion moves tasks before their time.";
+    GuardIgnored: "A move is made from any status.";
+    RescheduleOverwrites: "A reschedule resets the priority that it was not to touch.";
+    RequeueKeepsAttempts: "A requeue keeps the attempts of the time before.";
+    ReportUnfenced: "A report of a former holder is accepted.";
+    LineKeptTwice: "A log line that is sent again is kept twice.";
+    WakeUpLost: "A wait ends at its deadline only.";
+    WakeUpByEnqueueOnly: "A wait hears of enqueued tasks, but not of tasks that come back.";
+    DefinitionOverwritten: "A definition that was changed meanwhile is overwritten.";
+    DownForgotten: "Migrating down leaves everything there.";
+}

@@ -1,0 +1,100 @@
+//! Promises that only a runner, the watcher or the lifecycle can keep, and the tests that prove them.
+//!
+//! To add one, name the promise, the file in the workspace, and the test function in it. A test
+//! fails when the file has no such function.
+
+/// A test outside the suite that proves a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// The id of the promise.
+    pub promise: &'static str,
+    /// The file, from the root of the workspace.
+    pub file: &'static str,
+    /// The test function.
+    pub test: &'static str,
+}
+
+macro_rules! elsewhere {
+    ($(in $file:literal { $($promise:literal by $test:ident;)+ })+) => {
+        /// Every one of them, file by file.
+        pub const ELSEWHERE: &[Elsewhere] = &[$($(Elsewhere {
+            promise: $promise,
+            file: $file,
+            test: stringify!($test),
+        }),+),+];
+    };
+}
+
+elsewhere! {
+    in "crates/taskstore-core/src/lifecycle.rs" {
+        "lifecycle.table" by the_transition_table;
+        "lifecycle.table" by moves_are_allowed_from_the_statuses_of_the_table;
+        "lifecycle.attempts" by the_last_attempt_fails_for_good;
+        "lifecycle.attempts" by a_permanent_failure_is_never_tried_again;
+        "cancel.yields" by what_would_go_back_yields_to_a_cancel_request_and_an_end_does_not;
+    }
+    in "crates/taskstore-core/src/lifecycle/ending.rs" {
+        "lifecycle.lost" by a_lost_lease_says_so;
+    }
+    in "crates/taskstore-core/src/watcher.rs" {
+        "watcher.dead" by a_lease_is_dead_after_its_whole_length_without_a_beat;
+        "watcher.dead" by a_lease_that_beats_never_dies;
+        "watcher.gap" by a_gap_in_the_reads_starts_the_watch_anew;
+        "watcher.gap" by a_slow_read_is_a_gap;
+        "watcher.gap" by a_failed_read_starts_the_watch_anew;
+        "watcher.gap" by a_lease_that_was_out_of_sight_is_watched_anew;
+        "watcher.gap" by a_refused_take_over_starts_the_watch_anew;
+        "watcher.soon" by a_crash_is_seen_within_one_and_a_half_lengths;
+    }
+    in "crates/taskstore-core/tests/runner/modes.rs" {
+        "runner.serial" by serial_means_one_at_a_time_in_order;
+        "runner.concurrency" by ten_run_at_the_same_time_by_default_and_never_more;
+        "runner.queues" by several_queues_are_served_in_the_order_named;
+        "runner.once" by the_same_queue_is_not_served_twice_until_it_was_stopped;
+        "runner.wakes" by a_task_enqueued_while_the_runner_sleeps_is_picked_up_at_once;
+        "runner.due" by a_delayed_task_runs_when_it_is_due_and_not_before;
+    }
+    in "crates/taskstore-core/tests/runner/outcomes.rs" {
+        "runner.retries" by a_task_is_retried_until_it_succeeds;
+        "runner.retries" by a_task_that_fails_too_often_fails;
+        "runner.failures" by panics_time_outs_and_parameters_that_do_not_fit_are_failures_that_are_told;
+        "runner.unknown" by an_unknown_alias_stays_queued_for_a_runner_that_knows_it;
+        "runner.unknown" by a_definition_made_while_the_runner_runs_is_left_to_others;
+        "runner.cancel" by a_cancel_reaches_a_running_task_and_it_ends_canceled;
+        "runner.says" by what_a_handler_says_is_stored_while_it_runs;
+    }
+    in "crates/taskstore-core/tests/runner/stopping.rs" {
+        "runner.stop" by stop_lets_running_tasks_finish_and_gives_back_the_rest;
+        "runner.deadline" by a_handler_that_ignores_the_stop_is_dropped_and_its_task_goes_back;
+        "runner.named" by a_blocking_handler_that_ignores_the_stop_is_named_and_saved_when_it_ends;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/claiming.rs" {
+        "runner.hints" by a_hint_during_a_claim_that_comes_back_empty_is_not_lost;
+        "runner.due" by the_sleep_ends_exactly_when_the_next_task_is_due;
+        "runner.never_hoards" by slow_tasks_are_not_claimed_ahead;
+        "runner.never_hoards" by prefetched_tasks_that_wait_too_long_go_back;
+        "runner.recalls" by a_claim_whose_reply_was_lost_is_recalled_and_never_sent_again;
+        "runner.backs_off" by a_store_that_is_away_is_asked_ever_less_often_and_loudly;
+        "runner.drain" by a_run_once_ends_when_nothing_is_due_and_all_is_saved;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/saving.rs" {
+        "runner.repeats" by a_batch_whose_reply_was_lost_is_sent_again_as_it_was_before_anything_else;
+        "runner.bisects" by one_bad_value_harms_only_its_own_task;
+        "runner.keeps" by a_result_is_kept_however_long_the_store_is_away;
+        "runner.keeps" by a_lease_is_kept_alive_until_its_last_task_is_saved;
+        "runner.lost" by what_waits_under_a_lost_lease_is_forgotten_and_what_runs_is_told;
+        "runner.never_two" by a_task_that_came_back_waits_until_its_former_run_here_has_ended;
+        "runner.cancel" by a_cancel_request_fires_the_token_of_what_runs_once_and_gives_back_what_waits;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/stopping.rs" {
+        "runner.stop" by a_stop_gives_back_what_waits_and_lets_what_runs_finish;
+        "runner.stop" by stopping_twice_is_stopping_once;
+        "runner.deadline" by tokens_fire_at_the_deadline_and_futures_are_dropped_after_the_grace;
+        "runner.named" by what_cannot_be_dropped_is_named_and_saved_when_it_ends;
+        "runner.saved" by a_stop_waits_for_the_store;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/suspects.rs" {
+        "runner.isolates" by a_suspect_is_isolated_before_it_runs;
+        "runner.isolates" by a_suspect_whose_lease_was_lost_meanwhile_does_not_run;
+    }
+}
