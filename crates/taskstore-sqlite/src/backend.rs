@@ -220,7 +220,9 @@ impl Backend for SqliteBackend {
     async fn late_leases(&self, limit: u32) -> Result<Vec<LateLease>> {
         // By the writer, whose lock a beat would need: a read without it shows nothing while
         // somebody else holds the lock.
-        self.writer.call(move |session| write::late_leases(session, limit, now_or(None))).await
+        self.writer
+            .call(move |session| write::late_leases(session, limit, session.steady_now()))
+            .await
     }
 
     async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>> {

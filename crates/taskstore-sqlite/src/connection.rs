@@ -69,6 +69,7 @@ pub(crate) fn open_writer(
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    #[allow(unused_mut, reason = "older drivers set a busy handler without it")]
     let mut connection = Connection::open_with_flags(path, flags).mapped()?;
     connection.busy_handler(Some(busy)).mapped()?;
     enter_wal_mode(&connection)?;
@@ -87,6 +88,7 @@ pub(crate) fn open_writer(
 pub(crate) fn open_reader(path: &Path) -> rusqlite::Result<Connection> {
     // Not opened read-only: such a connection may not recover a log that a crash has left.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    #[allow(unused_mut, reason = "older drivers set a busy handler without it")]
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_handler(Some(PATIENT))?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;

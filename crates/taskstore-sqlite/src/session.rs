@@ -3,12 +3,18 @@
 use std::{
     cell::{Cell, RefCell},
     collections::HashMap,
+    time::Instant,
 };
 
 use rusqlite::Params;
 use taskstore_core::{DefinitionId, Error, Result, TaskId, backend::Lease};
 
-use crate::{convert::lease_key, sql::Sql, statements::Statements, wakeup::News};
+use crate::{
+    convert::{lease_key, micros, now_or},
+    sql::Sql,
+    statements::Statements,
+    wakeup::News,
+};
 
 /// Most claimed tasks that are remembered; then all are forgotten.
 const HELD_MAX: usize = 100_000;
@@ -22,6 +28,7 @@ pub(crate) struct Session<'c> {
     held: RefCell<HashMap<TaskId, Held>>,
     news: RefCell<News>,
     changed: Cell<bool>,
+    began: (i64, Instant),
 }
 
 impl<'c> Session<'c> {
@@ -34,6 +41,7 @@ impl<'c> Session<'c> {
             held: RefCell::default(),
             news: RefCell::default(),
             changed: Cell::new(false),
+            began: (now_or(None), Instant::now()),
         }
     }
 
@@ -61,6 +69,13 @@ impl<'c> Session<'c> {
             self.changed.set(true);
         }
         Ok(rows)
+    }
+
+    /// The time by a clock that never steps back, so that a beat which is old looks old also when the
+    /// system's clock has just been set back.
+    pub(crate) fn steady_now(&self) -> i64 {
+        let (began, since) = self.began;
+        began.saturating_add(micros(since.elapsed())).max(now_or(None))
     }
 
     /// Whether a row was changed since this was asked last.
