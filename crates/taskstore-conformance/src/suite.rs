@@ -161,3 +161,55 @@ fn runtime() -> Runtime {
         Err(error) => panic!("no runtime for the case: {error}"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use taskstore_core::{Backend, MemoryBackend};
+
+    use super::*;
+
+    struct Memory;
+
+    #[async_trait::async_trait]
+    impl Harness for Memory {
+        async fn open(&self, _store: &str) -> Arc<dyn Backend> {
+            Arc::new(MemoryBackend::new())
+        }
+    }
+
+    fn tried(
+        run: for<'a> fn(&'a Context) -> BoxFuture<'a, ()>,
+        deadline: Duration,
+    ) -> Result<(), String> {
+        let case = Case { name: "noun::case", promises: &[], needs: Need::Nothing, run };
+        try_case(Arc::new(Memory), case, deadline)
+    }
+
+    #[test]
+    fn a_case_that_panics_fails_with_its_message() {
+        let long = Duration::from_secs(60);
+        let failed = tried(|_| Box::pin(async { panic!("one is not {}", 2) }), long);
+        assert_eq!(failed, Err("one is not 2".to_owned()));
+        assert_eq!(tried(|_| Box::pin(async {}), long), Ok(()));
+    }
+
+    #[test]
+    fn a_case_that_hangs_fails_whether_it_waits_or_blocks() {
+        let short = Duration::from_millis(50);
+        let expected = Err("it did not end within 50ms".to_owned());
+        assert_eq!(tried(|_| Box::pin(std::future::pending()), short), expected);
+        let blocks =
+            tried(|_| Box::pin(async { thread::park_timeout(Duration::from_secs(5)) }), short);
+        assert_eq!(blocks, expected);
+    }
+
+    #[test]
+    fn what_an_engine_cannot_do_has_a_reason_and_what_it_can_do_has_none() {
+        let mut able = Capabilities::default();
+        assert_eq!(Need::Nothing.unmet(&able), None);
+        assert_eq!(Need::Shared.unmet(&able), Some("not shared"));
+        able.shared = true;
+        assert_eq!(Need::Shared.unmet(&able), None);
+        assert_eq!(Need::Durable.unmet(&able), Some("not durable"));
+    }
+}
