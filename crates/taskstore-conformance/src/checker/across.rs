@@ -152,44 +152,51 @@ fn keys_are_unique(history: &[Event], violations: &mut Vec<String>) {
     }
 }
 
-/// When a task was stored, and when anything was asked that could have ended it.
+/// When a task took its key, by being stored or requeued, and when it may have given it back.
 struct Life {
     task: TaskId,
-    asked: Option<u64>,
-    stored: Option<u64>,
-    ends: Vec<u64>,
+    taken: Vec<(u64, u64)>,
+    /// What nobody knows the end of may have happened at any time.
+    given_back: Vec<(u64, u64)>,
 }
 
 impl Life {
     fn of(task: TaskId, events: &BTreeMap<TaskId, Vec<&Event>>) -> Self {
-        let mut life = Self { task, asked: None, stored: None, ends: Vec::new() };
+        let mut life = Self { task, taken: Vec::new(), given_back: Vec::new() };
+        let (mut asked, mut stored) = (u64::MAX, u64::MAX);
         for event in events.get(&task).into_iter().flatten() {
-            if let What::Enqueue { answer, .. } = &event.what {
-                life.asked = earlier(life.asked, Some(event.started));
-                if matches!(answer, Answer::Said(None)) {
-                    life.stored = earlier(life.stored, event.ended);
+            let ended = event.ended.filter(|_| event.what.unknown().is_none()).unwrap_or(u64::MAX);
+            match &event.what {
+                What::Enqueue { answer, .. } => {
+                    asked = asked.min(event.started);
+                    if matches!(answer, Answer::Said(None)) {
+                        stored = stored.min(ended);
+                    }
                 }
+                What::Control {
+                    to: Asked::Requeue,
+                    answer: Answer::Said(Became::Moved(..)),
+                    ..
+                } => life.taken.push((event.started, ended)),
+                _ if may_end(event) => life.given_back.push((event.started, ended)),
+                _ => {}
             }
-            if may_end(event) {
-                life.ends.push(event.started);
-            }
+        }
+        if stored < u64::MAX {
+            life.taken.push((asked, stored));
         }
         life
     }
 
-    /// Whether `second` was stored after this task had been, and before anything could have ended it.
+    /// Whether `second` took the key after this task had, and before it could have given it back.
     fn shared_with(&self, second: &Self) -> bool {
-        let (Some(stored), Some(asked), Some(second_stored)) =
-            (self.stored, second.asked, second.stored)
-        else {
-            return false;
-        };
-        stored < asked && !self.ends.iter().any(|&end| end <= second_stored)
+        second.taken.iter().any(|&(from, to)| {
+            self.taken.iter().any(|&(taken_from, taken)| {
+                taken < from
+                    && !self.given_back.iter().any(|&(start, end)| end >= taken_from && start <= to)
+            })
+        })
     }
-}
-
-fn earlier(a: Option<u64>, b: Option<u64>) -> Option<u64> {
-    a.into_iter().chain(b).min()
 }
 
 fn may_end(event: &Event) -> bool {

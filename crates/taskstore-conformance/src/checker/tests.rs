@@ -386,6 +386,16 @@ fn two_live_tasks_with_one_key_are_caught() {
 }
 
 #[test]
+fn a_requeue_that_does_not_take_its_key_is_caught() {
+    Story::new()
+        .keyed(1, "k", None)
+        .control(Asked::Cancel(String::new()), Became::Moved(QUEUED, Status::Canceled))
+        .control(Asked::Requeue, Became::Moved(Status::Canceled, QUEUED))
+        .keyed(2, "k", None)
+        .is_caught("while task");
+}
+
+#[test]
 fn a_task_held_back_by_one_with_another_key_is_caught() {
     Story::new().keyed(1, "k", None).keyed(2, "other", Some(1)).is_caught("does not share its key");
     Story::new().keyed(1, "k", None).keyed(2, "k", Some(1)).is_good();
