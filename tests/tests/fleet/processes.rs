@@ -1,0 +1,67 @@
+//! Worker processes, and the signals that harm them.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use taskstore::{Status, Store, TaskId};
+
+/// A worker process; killed when it is dropped.
+pub(crate) struct Worker {
+    child: Child,
+}
+
+impl Worker {
+    pub(crate) fn start(url: &str, folder: &Path, lease: Duration, concurrency: usize) -> Self {
+        let child = Command::new(env!("CARGO_BIN_EXE_taskstore-test-worker"))
+            .args([url, folder.to_str().unwrap()])
+            .args([lease.as_millis().to_string(), concurrency.to_string()])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("the worker starts");
+        Self { child }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
+        assert!(status.unwrap().success(), "kill -{name} {}", self.id());
+    }
+
+    /// kill -9, without a chance to say anything.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGTERM, and waits for its end, which must be a good one.
+    pub(crate) fn stop(mut self) {
+        self.signal("TERM");
+        assert!(self.child.wait().unwrap().success(), "a stopped worker ends well");
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// How many of these tasks are not over.
+pub(crate) async fn open(store: &Store, tasks: &[TaskId]) -> usize {
+    let mut open = 0;
+    for &id in tasks {
+        let status: Status = store.tasks().get(id).await.unwrap().status;
+        open += usize::from(!status.has_ended());
+    }
+    open
+}
