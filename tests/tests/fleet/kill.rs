@@ -9,7 +9,7 @@ use std::{
 use taskstore::{Store, TaskId, TaskKey};
 use taskstore_tests::ledger::{self, judge};
 
-use crate::processes::{Worker, open};
+use crate::processes::{Worker, all_over};
 
 const LEASE: Duration = Duration::from_secs(2);
 const SECOND: Duration = Duration::from_secs(1);
@@ -50,8 +50,9 @@ async fn a_fleet_loses_nothing_to_kills_and_stops() {
     let mut stopped_at = None;
     let mut stops = 0;
     let deadline = began + Duration::from_secs(seconds() * 4 + 60);
-    while open(&store, &tasks).await > 0 {
-        assert!(Instant::now() < deadline, "{} tasks are not over", open(&store, &tasks).await);
+    let mut open = tasks.clone();
+    while !all_over(&store, &mut open).await {
+        assert!(Instant::now() < deadline, "task {:?} is not over", open.last());
         // The pace of the harm, not a wait for something.
         tokio::time::sleep(SECOND).await;
         harmed.insert(victim.id());

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use taskstore::{Status, Store, TaskId};
+use taskstore::{Store, TaskId};
 
 /// A worker process; killed when it is dropped.
 pub(crate) struct Worker {
@@ -56,12 +56,13 @@ impl Drop for Worker {
     }
 }
 
-/// How many of these tasks are not over.
-pub(crate) async fn open(store: &Store, tasks: &[TaskId]) -> usize {
-    let mut open = 0;
-    for &id in tasks {
-        let status: Status = store.tasks().get(id).await.unwrap().status;
-        open += usize::from(!status.has_ended());
+/// Whether all of these tasks are over; forgets those that are, from the end, which ends last.
+pub(crate) async fn all_over(store: &Store, open: &mut Vec<TaskId>) -> bool {
+    while let Some(&id) = open.last() {
+        if !store.tasks().get(id).await.unwrap().status.has_ended() {
+            return false;
+        }
+        open.pop();
     }
-    open
+    true
 }
