@@ -1,4 +1,5 @@
-//! A worker process for tests that kill and stop it: runs `work` tasks and writes a ledger.
+//! A worker process for tests that kill and stop it: runs `work` tasks, and `poison` tasks that kill
+//! it from inside, and writes a ledger.
 //!
 //! `taskstore-test-worker URL FOLDER LEASE_MS CONCURRENCY`; ends at SIGTERM.
 
@@ -14,6 +15,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: taskstore-test-worker URL FOLDER LEASE_MS CONCURRENCY".into());
     };
     let ledger = Arc::new(Ledger::open(Path::new(folder))?);
+    let last_words = Arc::clone(&ledger);
     let store = taskstore::connect(url.as_str()).await?;
     store
         .register_fn("work", move |ctx: TaskContext, millis: u64| {
@@ -23,6 +25,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 // The work itself: it takes this long.
                 tokio::time::sleep(Duration::from_millis(millis)).await;
                 ledger.write(ctx.id(), ctx.attempt(), What::Ended)?;
+                Ok(())
+            }
+        })
+        .await?;
+    store
+        .register_fn("poison", move |ctx: TaskContext, (): ()| {
+            // No unwinding, no destructors: as a segmentation fault in a C library would end it.
+            let _ = last_words.write(ctx.id(), ctx.attempt(), What::Began);
+            std::process::abort();
+            #[expect(unreachable_code, reason = "it gives the closure its type")]
+            async {
                 Ok(())
             }
         })

@@ -6,4 +6,5 @@
 
 mod burn;
 mod kill;
+mod poison;
 mod processes;

@@ -28,6 +28,11 @@ impl Worker {
         self.child.id()
     }
 
+    /// Whether it has ended by itself.
+    pub(crate) fn has_died(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Sends a signal by its name.
     pub(crate) fn signal(&self, name: &str) {
         let status =
