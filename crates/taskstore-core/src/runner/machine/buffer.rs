@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use super::{Machine, Moment};
 use crate::{
-    Backoff, LeaseId, TaskId,
+    Backoff, LeaseId,
     backend::{LeasedTask, Settlement},
     lifecycle::{Ending, Policy, Standing},
 };
@@ -16,15 +16,19 @@ const HELD_MAX: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
     tasks: VecDeque<(Moment, LeasedTask)>,
+    /// How many of them are suspects, which wait for one another.
+    suspects: usize,
 }
 
 impl Buffer {
     pub(super) fn push(&mut self, now: Moment, task: LeasedTask) {
+        self.suspects += usize::from(task.suspect);
         self.tasks.push_back((now, task));
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.tasks.len()
+    /// The tasks that wait only for a slot.
+    pub(super) fn ready(&self) -> usize {
+        self.tasks.len() - self.suspects
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -34,10 +38,12 @@ impl Buffer {
     /// The first task that `may_start`, and since when it is held.
     pub(super) fn pop(
         &mut self,
-        may_start: impl Fn(TaskId) -> bool,
+        may_start: impl Fn(&LeasedTask) -> bool,
     ) -> Option<(Moment, LeasedTask)> {
-        let at = self.tasks.iter().position(|(_, task)| may_start(task.lease.task))?;
-        self.tasks.remove(at)
+        let at = self.tasks.iter().position(|(_, task)| may_start(task))?;
+        let popped = self.tasks.remove(at);
+        self.suspects -= popped.iter().filter(|(_, task)| task.suspect).count();
+        popped
     }
 
     /// Takes out those for which `leave` says so.
@@ -45,6 +51,7 @@ impl Buffer {
         let (out, stay) =
             self.tasks.drain(..).partition::<VecDeque<_>, _>(|(since, task)| leave(*since, task));
         self.tasks = stay;
+        self.suspects = self.tasks.iter().filter(|(_, task)| task.suspect).count();
         out.into_iter().map(|(_, task)| task).collect()
     }
 
@@ -62,7 +69,9 @@ impl Machine {
             return;
         }
         let stale = self.buffer.take(|since, _| since + HELD_MAX <= now);
-        self.pace.stalled();
+        if stale.iter().any(|task| !task.suspect) {
+            self.pace.stalled();
+        }
         stale.into_iter().for_each(|task| self.release(&task));
     }
 

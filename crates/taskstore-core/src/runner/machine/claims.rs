@@ -177,7 +177,7 @@ impl Machine {
     /// So many tasks could be taken in.
     pub(super) fn wanted(&self) -> usize {
         let room = self.slots.room(&self.config) + self.pace.prefetch();
-        room.saturating_sub(self.buffer.len())
+        room.saturating_sub(self.buffer.ready())
     }
 
     /// The claim to send along, if it is time for one.

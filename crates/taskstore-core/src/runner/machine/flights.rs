@@ -45,7 +45,7 @@ impl Machine {
     /// enough, or the runner stops.
     fn must_flush(&mut self, lane: Lane) -> bool {
         let now = self.now;
-        let starving = self.slots.has_room(&self.config) && self.buffer.is_empty();
+        let starving = self.slots.has_room(&self.config) && self.buffer.ready() == 0;
         let stopping = !matches!(self.phase, Phase::Running);
         let outbox = self.outbox(lane);
         outbox.has_waiting()
@@ -64,7 +64,7 @@ impl Machine {
 
     /// Whether there is need for a claim by itself: there is room, and the buffer has run low.
     pub(super) fn may_claim_alone(&self) -> bool {
-        let low = self.buffer.len() <= self.pace.low_water();
+        let low = self.buffer.ready() <= self.pace.low_water();
         low && self.wanted() > 0 && !self.plain.is_in_flight() && self.claims.is_settled()
     }
 

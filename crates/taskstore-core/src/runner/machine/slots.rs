@@ -33,6 +33,8 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     tasks: HashMap<TaskId, Slot>,
+    /// The suspect that has a slot. Only one at a time: if the process dies, it is the one to blame.
+    suspect: Option<TaskId>,
     isolating: bool,
 }
 
@@ -47,6 +49,19 @@ impl Slots {
 
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
+    }
+
+    /// A task that still runs here, under a lease that was lost, waits, and so do suspects while
+    /// another has a slot.
+    fn may_start(&self, task: &LeasedTask) -> bool {
+        !self.tasks.contains_key(&task.lease.task) && !(task.suspect && self.suspect.is_some())
+    }
+
+    fn remove(&mut self, task: TaskId) -> Option<Slot> {
+        if self.suspect == Some(task) {
+            self.suspect = None;
+        }
+        self.tasks.remove(&task)
     }
 
     /// The tasks whose handlers run.
@@ -65,13 +80,12 @@ impl Slots {
 }
 
 impl Machine {
-    /// Gives free slots to tasks of the buffer. A task that still runs here, under a lease that was
-    /// lost, waits: never two runs by one runner.
+    /// Gives free slots to tasks of the buffer: never two runs of one task by one runner, and never
+    /// two suspects at the same time.
     pub(super) fn start_tasks(&mut self) {
         while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
-            let slots = &self.slots.tasks;
-            let Some((claimed_at, task)) = self.buffer.pop(|task| !slots.contains_key(&task))
-            else {
+            let slots = &self.slots;
+            let Some((claimed_at, task)) = self.buffer.pop(|task| slots.may_start(task)) else {
                 return;
             };
             let mut slot = Slot {
@@ -83,6 +97,7 @@ impl Machine {
             };
             if task.suspect {
                 let alone = (self.config.new_lease)();
+                self.slots.suspect = Some(slot.lease.task);
                 slot.state = State::Suspect { task: Box::new(task), alone };
                 self.slots.tasks.insert(slot.lease.task, slot);
             } else {
@@ -117,7 +132,7 @@ impl Machine {
         };
         self.trouble.succeeded();
         for ((before, _), after) in request.tasks.into_iter().zip(leases) {
-            let Some(slot) = self.slots.tasks.remove(&before.task) else { continue };
+            let Some(slot) = self.slots.remove(before.task) else { continue };
             let State::Suspect { mut task, .. } = slot.state else { continue };
             self.released(before.batch);
             let Some(lease) = after else {
@@ -128,6 +143,7 @@ impl Machine {
             self.holdings.add(lease.batch, 1);
             self.act(Action::Hold(lease.batch));
             if matches!(self.phase, Phase::Running) && !slot.fired {
+                self.slots.suspect = Some(lease.task);
                 let running = Slot { lease, state: State::Running, ..slot };
                 self.slots.tasks.insert(lease.task, running);
                 self.act(Action::Start { task, claimed_at: slot.claimed_at });
@@ -139,7 +155,7 @@ impl Machine {
 
     /// A handler's future is finished or dropped.
     pub(super) fn finished(&mut self, settlement: Settlement) {
-        let Some(slot) = self.slots.tasks.remove(&settlement.lease.task) else { return };
+        let Some(slot) = self.slots.remove(settlement.lease.task) else { return };
         if let Some(run) = settlement.run {
             self.pace.ran(run.ran_for);
         }

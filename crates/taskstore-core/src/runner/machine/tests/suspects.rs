@@ -35,6 +35,34 @@ fn a_suspect_is_isolated_before_it_runs() {
 }
 
 #[test]
+fn suspects_run_one_after_another_and_others_beside_them() {
+    let mut rig = Rig::new(|config| config.concurrency = 4);
+    let mut tasks = rig.tasks(4);
+    tasks[0].suspect = true;
+    tasks[1].suspect = true;
+    rig.answer_claim(tasks);
+    assert_eq!(rig.started().len(), 2, "those that are not suspects");
+    let request = rig.isolate().unwrap();
+    let (before, batch) = request.tasks[0];
+    assert_eq!(request.tasks.len(), 1);
+    rig.tell(Event::Isolated { request, result: Ok(vec![Some(alone(before, batch))]) });
+    let first = rig.started();
+    assert!(rig.isolate().is_none(), "the second waits until the first has ended");
+    rig.finish(&first[0], Duration::from_millis(1));
+    let second = rig.isolate().unwrap().tasks[0].0;
+    assert_ne!(second.task, before.task);
+}
+
+#[test]
+fn suspects_that_wait_for_one_another_keep_no_slot_empty() {
+    let mut rig = Rig::new(|config| config.concurrency = 4);
+    let mut tasks = rig.tasks(4);
+    tasks.iter_mut().for_each(|task| task.suspect = true);
+    rig.answer_claim(tasks);
+    assert_eq!(rig.claim().at_most, 3, "one has a slot, three wait for it, three slots are free");
+}
+
+#[test]
 fn a_lost_reply_asks_again_for_the_same_lease() {
     let (mut rig, _) = with_suspect();
     let request = rig.isolate().unwrap();
