@@ -152,12 +152,13 @@ pub async fn judge(
     for &id in tasks {
         let runs = began.remove(&id).unwrap_or_default();
         verdict.runs += runs.len();
-        if let Some((_last, before)) = runs.split_last() {
-            if before.iter().all(|process| harmed.contains(process)) {
-                verdict.reruns_explained += before.len();
-            } else {
-                verdict.reruns_unexplained.push(id);
-            }
+        // The one run that counts may come before a stale one: a process that was stopped may begin
+        // a task that it no longer holds before it hears so.
+        let unharmed = runs.iter().filter(|&process| !harmed.contains(process)).count();
+        if unharmed > 1 {
+            verdict.reruns_unexplained.push(id);
+        } else {
+            verdict.reruns_explained += runs.len().saturating_sub(1);
         }
         let task = store.tasks().get(id).await?;
         if task.status != Status::Success {

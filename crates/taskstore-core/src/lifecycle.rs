@@ -188,7 +188,8 @@ pub fn next(standing: &Standing, event: Event, policy: Policy<'_>) -> Option<Nex
         }
         (Queued, Pause) => Next::Paused,
         (Paused, Resume) => {
-            Next::Queued { to: Requeue::AsBefore, attempt: AttemptIs::Refunded, suspect: false }
+            let suspect = standing.suspect;
+            Next::Queued { to: Requeue::AsBefore, attempt: AttemptIs::Refunded, suspect }
         }
         (Queued | Paused, Reschedule) | (_, Restore) => Next::Unchanged,
         (status, Event::Requeue) if status.has_ended() => Next::Afresh,

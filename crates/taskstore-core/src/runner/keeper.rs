@@ -5,9 +5,8 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::machine::Event;
 use crate::{
-    Backend, Error, Heartbeat, LeaseId, Result,
+    Backend, Error, Heartbeat, LeaseId, Result, TaskId,
     backend::{Beaten, Pulse},
 };
 
@@ -31,7 +30,8 @@ pub(super) struct Keeper {
 
 /// What a keeper reports back.
 pub(super) trait Listener: Send + 'static {
-    fn hear(&self, event: Event);
+    /// A heartbeat that began at this time was answered.
+    fn beaten(&self, at: Instant, lost: Vec<LeaseId>, cancel: Vec<TaskId>);
     fn trouble(&self, error: Error);
 }
 
@@ -159,9 +159,7 @@ impl<L: Listener> Beating<L> {
         for lease in &lost {
             self.held.remove(lease);
         }
-        if !lost.is_empty() || !beaten.cancel.is_empty() {
-            self.listener.hear(Event::Beaten { lost, cancel: beaten.cancel });
-        }
+        self.listener.beaten(began, lost, beaten.cancel);
     }
 
     fn failed(&mut self, error: Error) {

@@ -24,7 +24,7 @@ use super::{
     machine::{Action, Config, Event, Lane, Machine},
 };
 use crate::{
-    Backend, Error, QueueName, Result, TaskId,
+    Backend, Error, LeaseId, QueueName, Result, TaskId,
     backend::{LeasedTask, Report, Settle, Settled, Settlement},
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
@@ -74,13 +74,14 @@ impl Shell {
     /// The operating system gives no thread for the heartbeat.
     pub(super) fn new(store: Store, config: Config) -> Result<Self> {
         let (news, inbox) = unbounded_channel();
-        let keeper =
-            Keeper::start(Arc::clone(store.backend()), config.lease_for, Ear(news.clone()))?;
+        let started = Instant::now();
+        let ear = Ear { started, news: news.clone() };
+        let keeper = Keeper::start(Arc::clone(store.backend()), config.lease_for, ear)?;
         Ok(Self {
             store,
             keeper,
             queues: config.queues.clone(),
-            started: Instant::now(),
+            started,
             deadline: config.lease_for / 4,
             poll: config.poll,
             machine: Machine::new(config),
@@ -325,15 +326,19 @@ impl Shell {
 }
 
 /// How the keeper reaches the loop.
-struct Ear(UnboundedSender<News>);
+struct Ear {
+    started: Instant,
+    news: UnboundedSender<News>,
+}
 
 impl Listener for Ear {
-    fn hear(&self, event: Event) {
-        let _ = self.0.send(News::Event(event));
+    fn beaten(&self, at: Instant, lost: Vec<LeaseId>, cancel: Vec<TaskId>) {
+        let at = at.saturating_duration_since(self.started);
+        let _ = self.news.send(News::Event(Event::Beaten { at, lost, cancel }));
     }
 
     fn trouble(&self, error: Error) {
-        let _ = self.0.send(News::Trouble(error));
+        let _ = self.news.send(News::Trouble(error));
     }
 }
 

@@ -13,17 +13,27 @@ use crate::{
 /// never hold up quick tasks that another runner could take.
 const HELD_MAX: Duration = Duration::from_secs(1);
 
+/// A task that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    /// Since when.
+    pub(super) since: Moment,
+    /// Its lease is no older than this.
+    pub(super) leased_at: Moment,
+    pub(super) task: LeasedTask,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    tasks: VecDeque<(Moment, LeasedTask)>,
+    tasks: VecDeque<Waiting>,
     /// How many of them are suspects, which wait for one another.
     suspects: usize,
 }
 
 impl Buffer {
-    pub(super) fn push(&mut self, now: Moment, task: LeasedTask) {
-        self.suspects += usize::from(task.suspect);
-        self.tasks.push_back((now, task));
+    pub(super) fn push(&mut self, waiting: Waiting) {
+        self.suspects += usize::from(waiting.task.suspect);
+        self.tasks.push_back(waiting);
     }
 
     /// The tasks that wait only for a slot.
@@ -35,29 +45,25 @@ impl Buffer {
         self.tasks.is_empty()
     }
 
-    /// The first task that `may_start`, and since when it is held.
-    pub(super) fn pop(
-        &mut self,
-        may_start: impl Fn(&LeasedTask) -> bool,
-    ) -> Option<(Moment, LeasedTask)> {
-        let at = self.tasks.iter().position(|(_, task)| may_start(task))?;
+    /// The first task that `may_start`.
+    pub(super) fn pop(&mut self, may_start: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
+        let at = self.tasks.iter().position(may_start)?;
         let popped = self.tasks.remove(at);
-        self.suspects -= popped.iter().filter(|(_, task)| task.suspect).count();
+        self.suspects -= popped.iter().filter(|waiting| waiting.task.suspect).count();
         popped
     }
 
     /// Takes out those for which `leave` says so.
-    pub(super) fn take(&mut self, leave: impl Fn(Moment, &LeasedTask) -> bool) -> Vec<LeasedTask> {
-        let (out, stay) =
-            self.tasks.drain(..).partition::<VecDeque<_>, _>(|(since, task)| leave(*since, task));
+    pub(super) fn take(&mut self, leave: impl Fn(&Waiting) -> bool) -> Vec<LeasedTask> {
+        let (out, stay) = self.tasks.drain(..).partition::<VecDeque<_>, _>(leave);
         self.tasks = stay;
-        self.suspects = self.tasks.iter().filter(|(_, task)| task.suspect).count();
-        out.into_iter().map(|(_, task)| task).collect()
+        self.suspects = self.tasks.iter().filter(|waiting| waiting.task.suspect).count();
+        out.into_iter().map(|waiting| waiting.task).collect()
     }
 
     /// When the oldest will have been held for too long.
     pub(super) fn stale_at(&self) -> Option<Moment> {
-        self.tasks.front().map(|(since, _)| *since + HELD_MAX)
+        self.tasks.front().map(|waiting| waiting.since + HELD_MAX)
     }
 }
 
@@ -68,7 +74,7 @@ impl Machine {
         if self.buffer.stale_at().is_none_or(|at| at > now) {
             return;
         }
-        let stale = self.buffer.take(|since, _| since + HELD_MAX <= now);
+        let stale = self.buffer.take(|waiting| waiting.since + HELD_MAX <= now);
         if stale.iter().any(|task| !task.suspect) {
             self.pace.stalled();
         }
@@ -77,13 +83,13 @@ impl Machine {
 
     /// Gives back everything that has not begun.
     pub(super) fn release_buffer(&mut self) {
-        let all = self.buffer.take(|_, _| true);
+        let all = self.buffer.take(|_| true);
         all.into_iter().for_each(|task| self.release(&task));
     }
 
     /// Forgets what was claimed under a lease that somebody took over.
     pub(super) fn forget_lease(&mut self, lease: LeaseId) {
-        self.buffer.take(|_, task| task.lease.batch == lease);
+        self.buffer.take(|waiting| waiting.task.lease.batch == lease);
     }
 
     /// Gives back one task that has not begun. If somebody asked for it to be canceled, the store

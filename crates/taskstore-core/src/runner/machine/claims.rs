@@ -126,7 +126,8 @@ impl Claims {
         self.next_at = None;
     }
 
-    pub(super) fn came_back(&mut self, now: Moment, asked: u32, claimed: &Claimed) {
+    /// The answer came. When the claim was sent.
+    pub(super) fn came_back(&mut self, now: Moment, asked: u32, claimed: &Claimed) -> Moment {
         self.in_flight = false;
         let got = u32::try_from(claimed.tasks.len()).unwrap_or(u32::MAX);
         let bytes: usize = claimed.tasks.iter().map(|task| task.parameters.get().len()).sum();
@@ -140,7 +141,7 @@ impl Claims {
         if !self.drained {
             self.listening = false;
             self.next_at = Some(now);
-            return;
+            return self.sent_at;
         }
         self.promote_at = claimed.due_in.map(|due| now + due);
         self.next_at = Some(if self.hinted {
@@ -150,6 +151,7 @@ impl Claims {
         } else {
             now
         });
+        self.sent_at
     }
 
     /// How long to sleep when nothing is heard.
@@ -215,7 +217,8 @@ impl Machine {
             Ok(tasks) => {
                 self.trouble.succeeded();
                 self.claims.doubtful.pop_front();
-                self.took(lease, tasks);
+                // Nobody knows how long ago it was claimed: a beat has to say that it is alive.
+                self.took(lease, tasks, Moment::ZERO);
             }
             Err(error) => self.store_failed(error),
         }

@@ -124,6 +124,7 @@ impl Machine {
 
     fn settled(&mut self, settlement: &Settlement, fate: Fate) {
         self.released(settlement.lease.batch);
+        self.slots.is_over(settlement.lease.task);
         match fate {
             Fate::Applied { status } => self.summary.count(&settlement.to, status),
             Fate::Lost => {

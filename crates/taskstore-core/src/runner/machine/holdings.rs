@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::Moment;
 use crate::LeaseId;
 
 #[derive(Debug, Default)]
 pub(super) struct Holdings {
     open: HashMap<LeaseId, usize>,
+    /// When the last heartbeat began that was answered.
+    heard_at: Moment,
 }
 
 impl Holdings {
@@ -26,6 +29,16 @@ impl Holdings {
         let Some(open) = self.open.get_mut(&lease) else { return false };
         *open = open.saturating_sub(1);
         *open == 0 && self.open.remove(&lease).is_some()
+    }
+
+    /// A heartbeat that began at this moment was answered.
+    pub(super) fn heard(&mut self, at: Moment) {
+        self.heard_at = self.heard_at.max(at);
+    }
+
+    /// When it was last known that what was leased at `leased_at`, and not lost since, is alive.
+    pub(super) fn alive_at(&self, leased_at: Moment) -> Moment {
+        self.heard_at.max(leased_at)
     }
 
     /// The whole lease is gone. True: it was held.

@@ -26,7 +26,7 @@ mod tests;
 
 use std::time::Duration;
 
-use buffer::Buffer;
+use buffer::{Buffer, Waiting};
 use claims::Claims;
 use holdings::Holdings;
 use outbox::Outbox;
@@ -97,8 +97,9 @@ pub(crate) enum Event {
     Isolated { request: Isolate, result: Result<Vec<Option<Lease>>> },
     /// The answer to an [`Action::Promote`].
     Promoted(Result<Promoted>),
-    /// What the heartbeat found: leases that are gone, tasks that somebody wants canceled.
-    Beaten { lost: Vec<LeaseId>, cancel: Vec<TaskId> },
+    /// What a heartbeat that began at `at` found: leases that are gone, tasks that somebody wants
+    /// canceled. All other leases are alive.
+    Beaten { at: Moment, lost: Vec<LeaseId>, cancel: Vec<TaskId> },
     /// Somebody asks the runner to stop.
     Stop,
 }
@@ -184,7 +185,8 @@ impl Machine {
             Event::Recalled { lease, result } => self.recalled(lease, result),
             Event::Isolated { request, result } => self.isolated(request, result),
             Event::Promoted(result) => self.promoted(result),
-            Event::Beaten { lost, cancel } => {
+            Event::Beaten { at, lost, cancel } => {
+                self.holdings.heard(at);
                 lost.into_iter().for_each(|lease| self.lease_lost(lease));
                 self.cancel_requested(&cancel);
             }
@@ -257,17 +259,17 @@ impl Machine {
 
     /// Takes in what a claim brought.
     fn claimed(&mut self, lease: LeaseId, claimed: Claimed, asked: u32) {
-        self.claims.came_back(self.now, asked, &claimed);
-        self.took(lease, claimed.tasks);
+        let sent_at = self.claims.came_back(self.now, asked, &claimed);
+        self.took(lease, claimed.tasks, sent_at);
     }
 
-    /// Takes in tasks that are leased under `lease`.
-    fn took(&mut self, lease: LeaseId, tasks: Vec<LeasedTask>) {
+    /// Takes in tasks that are leased under `lease`, since `leased_at` or later.
+    fn took(&mut self, lease: LeaseId, tasks: Vec<LeasedTask>, leased_at: Moment) {
         if self.holdings.add(lease, tasks.len()) {
             self.act(Action::Hold(lease));
         }
         for task in tasks {
-            self.buffer.push(self.now, task);
+            self.buffer.push(Waiting { since: self.now, leased_at, task });
         }
         if !matches!(self.phase, Phase::Running) {
             self.release_buffer();

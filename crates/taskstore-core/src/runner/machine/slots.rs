@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Action, Config, Machine, Moment, Phase};
+use super::{Action, Config, Machine, Moment, Phase, Waiting};
 use crate::{
     LeaseId, Result, TaskId,
     backend::{Isolate, Lease, LeasedTask, Settlement},
@@ -33,7 +33,8 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Slots {
     tasks: HashMap<TaskId, Slot>,
-    /// The suspect that has a slot. Only one at a time: if the process dies, it is the one to blame.
+    /// The suspect whose turn it is, until its end is saved. Only one at a time: if the process dies,
+    /// it is the one to blame, and none that had ended before it loses an attempt.
     suspect: Option<TaskId>,
     isolating: bool,
 }
@@ -54,14 +55,15 @@ impl Slots {
     /// A task that still runs here, under a lease that was lost, waits, and so do suspects while
     /// another has a slot.
     fn may_start(&self, task: &LeasedTask) -> bool {
-        !self.tasks.contains_key(&task.lease.task) && !(task.suspect && self.suspect.is_some())
+        let waits_for_another = task.suspect && self.suspect.is_some();
+        !waits_for_another && !self.tasks.contains_key(&task.lease.task)
     }
 
-    fn remove(&mut self, task: TaskId) -> Option<Slot> {
+    /// The end of a task is saved, or somebody else's.
+    pub(super) fn is_over(&mut self, task: TaskId) {
         if self.suspect == Some(task) {
             self.suspect = None;
         }
-        self.tasks.remove(&task)
     }
 
     /// The tasks whose handlers run.
@@ -81,11 +83,16 @@ impl Slots {
 
 impl Machine {
     /// Gives free slots to tasks of the buffer: never two runs of one task by one runner, and never
-    /// two suspects at the same time.
+    /// two suspects at the same time, and nothing that nobody has heard of for the length of its
+    /// lease, for it may run elsewhere by now: a heartbeat will tell.
     pub(super) fn start_tasks(&mut self) {
         while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
-            let slots = &self.slots;
-            let Some((claimed_at, task)) = self.buffer.pop(|task| slots.may_start(task)) else {
+            let (slots, holdings) = (&self.slots, &self.holdings);
+            let (now, lease_for) = (self.now, self.config.lease_for);
+            let is_alive = |leased_at| now < holdings.alive_at(leased_at) + lease_for;
+            let may_start = |w: &Waiting| slots.may_start(&w.task) && is_alive(w.leased_at);
+            let Some(Waiting { leased_at: claimed_at, task, .. }) = self.buffer.pop(may_start)
+            else {
                 return;
             };
             let mut slot = Slot {
@@ -132,10 +139,11 @@ impl Machine {
         };
         self.trouble.succeeded();
         for ((before, _), after) in request.tasks.into_iter().zip(leases) {
-            let Some(slot) = self.slots.remove(before.task) else { continue };
+            let Some(slot) = self.slots.tasks.remove(&before.task) else { continue };
             let State::Suspect { mut task, .. } = slot.state else { continue };
             self.released(before.batch);
             let Some(lease) = after else {
+                self.slots.is_over(before.task);
                 self.act(Action::Lost(before.task));
                 continue;
             };
@@ -143,7 +151,6 @@ impl Machine {
             self.holdings.add(lease.batch, 1);
             self.act(Action::Hold(lease.batch));
             if matches!(self.phase, Phase::Running) && !slot.fired {
-                self.slots.suspect = Some(lease.task);
                 let running = Slot { lease, state: State::Running, ..slot };
                 self.slots.tasks.insert(lease.task, running);
                 self.act(Action::Start { task, claimed_at: slot.claimed_at });
@@ -155,7 +162,7 @@ impl Machine {
 
     /// A handler's future is finished or dropped.
     pub(super) fn finished(&mut self, settlement: Settlement) {
-        let Some(slot) = self.slots.remove(settlement.lease.task) else { return };
+        let Some(slot) = self.slots.tasks.remove(&settlement.lease.task) else { return };
         if let Some(run) = settlement.run {
             self.pace.ran(run.ran_for);
         }
@@ -189,7 +196,7 @@ impl Machine {
             return;
         }
         let wanted: HashSet<_> = tasks.iter().copied().collect();
-        for waiting in self.buffer.take(|_, waiting| wanted.contains(&waiting.lease.task)) {
+        for waiting in self.buffer.take(|waiting| wanted.contains(&waiting.task.lease.task)) {
             self.release(&waiting);
         }
         tasks.iter().for_each(|&task| self.fire(task));

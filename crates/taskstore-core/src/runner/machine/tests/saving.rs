@@ -203,7 +203,7 @@ fn a_refused_result_is_told_and_counted_as_lost() {
 #[test]
 fn what_waits_under_a_lost_lease_is_forgotten_and_what_runs_is_told() {
     let (mut rig, running) = Rig::prefetching(10);
-    rig.tell(Event::Beaten { lost: vec![running[0].lease.batch], cancel: vec![] });
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![running[0].lease.batch], cancel: vec![] });
     let told: Vec<_> = std::iter::from_fn(|| rig.canceled()).collect();
     let mut expected = ids(&running);
     expected.sort_unstable();
@@ -220,7 +220,7 @@ fn a_task_that_came_back_waits_until_its_former_run_here_has_ended() {
     let one = rig.tasks(1);
     rig.answer_claim(one);
     let running = rig.started();
-    rig.tell(Event::Beaten { lost: vec![running[0].lease.batch], cancel: vec![] });
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![running[0].lease.batch], cancel: vec![] });
     let mut again = running.clone();
     again[0].lease.turn = 1;
     rig.answer_claim(again);
@@ -232,11 +232,33 @@ fn a_task_that_came_back_waits_until_its_former_run_here_has_ended() {
 #[test]
 fn a_cancel_request_fires_the_token_of_what_runs_once_and_gives_back_what_waits() {
     let (mut rig, running) = Rig::prefetching(10);
-    let all: Vec<_> = rig.machine.buffer.take(|_, _| false).into_iter().collect();
-    assert!(all.is_empty());
     let runs = running[0].lease.task;
-    rig.tell(Event::Beaten { lost: vec![], cancel: vec![runs] });
-    rig.tell(Event::Beaten { lost: vec![], cancel: vec![runs] });
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![], cancel: vec![runs] });
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![], cancel: vec![runs] });
     assert_eq!(rig.canceled(), Some(runs));
     assert_eq!(rig.canceled(), None);
+}
+
+#[test]
+fn nothing_starts_that_was_not_heard_of_for_the_length_of_its_lease() {
+    let (mut rig, running) = Rig::prefetching(10);
+    // The process was stopped, or its machine slept.
+    rig.now += Duration::from_secs(15);
+    rig.finish(&running[0], MS);
+    assert!(rig.started().is_empty(), "it may run elsewhere by now");
+}
+
+#[test]
+fn what_was_recalled_starts_when_a_heartbeat_says_that_it_is_alive() {
+    let mut rig = Rig::new(|_| {});
+    let request = rig.exchange();
+    let lease = request.then.as_ref().unwrap().lease;
+    rig.refuse(request, away());
+    rig.now += Duration::from_secs(60);
+    rig.tell(Event::Tick);
+    let tasks = rig.tasks_under(lease, 2);
+    rig.tell(Event::Recalled { lease, result: Ok(tasks) });
+    assert!(rig.started().is_empty());
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![], cancel: vec![] });
+    assert_eq!(rig.started().len(), 2);
 }

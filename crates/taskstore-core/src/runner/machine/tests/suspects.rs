@@ -49,6 +49,8 @@ fn suspects_run_one_after_another_and_others_beside_them() {
     let first = rig.started();
     assert!(rig.isolate().is_none(), "the second waits until the first has ended");
     rig.finish(&first[0], Duration::from_millis(1));
+    assert!(rig.isolate().is_none(), "and its end is saved");
+    rig.land();
     let second = rig.isolate().unwrap().tasks[0].0;
     assert_ne!(second.task, before.task);
 }
