@@ -8,3 +8,4 @@ mod burn;
 mod kill;
 mod poison;
 mod processes;
+mod stress;

@@ -83,6 +83,8 @@ elsewhere! {
         "runner.keeps" by a_result_is_kept_however_long_the_store_is_away;
         "runner.keeps" by a_lease_is_kept_alive_until_its_last_task_is_saved;
         "runner.lost" by what_waits_under_a_lost_lease_is_forgotten_and_what_runs_is_told;
+        "runner.silent" by nothing_starts_that_was_not_heard_of_for_the_length_of_its_lease;
+        "runner.silent" by what_was_recalled_starts_when_a_heartbeat_says_that_it_is_alive;
         "runner.never_two" by a_task_that_came_back_waits_until_its_former_run_here_has_ended;
         "runner.cancel" by a_cancel_request_fires_the_token_of_what_runs_once_and_gives_back_what_waits;
     }
@@ -96,5 +98,29 @@ elsewhere! {
     in "crates/taskstore-core/src/runner/machine/tests/suspects.rs" {
         "runner.isolates" by a_suspect_is_isolated_before_it_runs;
         "runner.isolates" by a_suspect_whose_lease_was_lost_meanwhile_does_not_run;
+        "runner.isolates" by suspects_run_one_after_another_and_others_beside_them;
+    }
+    in "tests/tests/faults/outage.rs" {
+        "runner.keeps" by an_outage_longer_than_the_lease_loses_no_result_and_runs_nothing_twice;
+        "runner.saved" by a_stop_during_an_outage_returns_when_everything_is_saved;
+    }
+    in "tests/tests/faults/replies.rs" {
+        "runner.repeats" by lost_requests_and_replies_run_nothing_twice_and_lose_nothing;
+        "runner.recalls" by lost_requests_and_replies_run_nothing_twice_and_lose_nothing;
+    }
+    in "tests/tests/faults/lost_lease.rs" {
+        "runner.lost" by a_runner_that_is_not_heard_of_loses_its_tasks_and_is_told;
+    }
+    in "tests/tests/faults/user_transaction.rs" {
+        "runner.elsewhere" by a_long_transaction_elsewhere_costs_no_living_runner_its_lease;
+    }
+    in "tests/tests/fleet/kill.rs" {
+        "runner.fleet" by a_fleet_loses_nothing_to_kills_and_stops;
+    }
+    in "tests/tests/fleet/poison.rs" {
+        "runner.guilty" by a_task_that_kills_its_process_fails_and_costs_its_neighbours_nothing;
+    }
+    in "tests/tests/fleet/burn.rs" {
+        "runner.beats" by handlers_that_burn_every_thread_lose_no_lease;
     }
 }

@@ -221,7 +221,13 @@ promises! {
     "runner.keeps": "A result is kept however long the store is away, and its lease is kept alive until \
         then.";
     "runner.bisects": "One bad value harms only its own task.";
-    "runner.isolates": "A suspect is isolated before it runs.";
+    "runner.isolates": "A suspect is isolated before it runs, and suspects run one at a time.";
+    "runner.guilty": "A task that kills its process fails after its attempts; its neighbours lose none.";
+    "runner.fleet": "No kill and no stop of a process loses a task, runs a living worker's task twice, or \
+        charges an attempt that did not start.";
+    "runner.beats": "Handlers that block or burn every thread lose no lease.";
+    "runner.elsewhere": "A long transaction elsewhere costs no living runner its lease.";
+    "runner.silent": "Nothing starts that was not heard of for the length of its lease.";
     "runner.lost": "What waits under a lost lease is forgotten; what runs under it is told.";
     "runner.never_two": "A task that came back waits until its former run in the same runner has ended.";
     "runner.never_hoards": "Slow tasks are not claimed ahead, and what waits too long goes back.";

@@ -137,7 +137,13 @@ impl RunnerBuilder {
     /// # Errors
     /// As for [`start`](Self::start).
     pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<()> {
-        let handle = self.start().await?;
+        let mut signal = std::pin::pin!(signal);
+        // The signal first, so that it is listened for before anything runs that it must stop.
+        let handle = tokio::select! {
+            biased;
+            () = &mut signal => return Ok(()),
+            started = self.start() => started?,
+        };
         tokio::select! {
             () = signal => {}
             _ = handle.stopped() => {}
