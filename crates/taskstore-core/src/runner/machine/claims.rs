@@ -141,6 +141,9 @@ impl Claims {
         if !self.drained {
             self.listening = false;
             self.next_at = Some(now);
+            // While queues are full nobody says what becomes due, so it is looked for.
+            let soon = now + PROMOTE_EVERY;
+            self.promote_at = Some(self.promote_at.map_or(soon, |at| at.min(soon)));
             return self.sent_at;
         }
         self.promote_at = claimed.due_in.map(|due| now + due);

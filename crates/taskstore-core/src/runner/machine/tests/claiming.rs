@@ -106,6 +106,20 @@ fn the_sleep_ends_exactly_when_the_next_task_is_due() {
 }
 
 #[test]
+fn what_becomes_due_while_the_queues_are_full_is_promoted_also_by_a_runner_that_was_idle() {
+    let mut rig = Rig::new(|_| {});
+    rig.answer_promote();
+    rig.answer_claim(vec![]);
+    rig.answer_claim(vec![]);
+    rig.tell(Event::Hint);
+    let tasks = rig.tasks(2);
+    rig.answer_claim(tasks);
+    rig.now += Duration::from_millis(500);
+    rig.tell(Event::Tick);
+    assert!(rig.promotes(), "both slots are busy, more may be ready, and retries come due");
+}
+
+#[test]
 fn what_ends_is_saved_together_with_the_next_claim() {
     let mut rig = Rig::new(|_| {});
     let tasks = rig.tasks(2);

@@ -150,9 +150,14 @@ impl Rig {
         )
     }
 
+    /// Whether it asks for a promotion.
+    pub(super) fn promotes(&mut self) -> bool {
+        self.find(|action| matches!(action, Action::Promote(_)).then_some(())).is_some()
+    }
+
     /// Answers promotions: nothing is later.
     pub(super) fn answer_promote(&mut self) {
-        if self.find(|action| matches!(action, Action::Promote(_)).then_some(())).is_some() {
+        if self.promotes() {
             self.tell(Event::Promoted(Ok(Default::default())));
         }
     }
