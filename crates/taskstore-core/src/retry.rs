@@ -1,6 +1,11 @@
 //! How long a failed task waits before it runs again.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::limits::DELAY_MAX;
 
@@ -45,7 +50,7 @@ pub enum Backoff {
     },
     /// Always the same, not varied.
     Fixed(Duration),
-    /// As the function says for the number of the attempt, not varied.
+    /// As the function says for the number of the attempt, not varied; as by default if it panics.
     Custom(Arc<dyn Fn(u32) -> Duration + Send + Sync>),
 }
 
@@ -88,7 +93,14 @@ impl Backoff {
                 seconds(step.as_secs_f64() * f64::from(attempt)).min(*most)
             }
             Self::Fixed(delay) => return (*delay).min(DELAY_MAX),
-            Self::Custom(delay) => return delay(attempt).min(DELAY_MAX),
+            Self::Custom(delay) => {
+                // It is asked while a future is dropped, too, where a panic would end the process.
+                let delay = AssertUnwindSafe(|| delay(attempt));
+                return catch_unwind(delay).map_or_else(
+                    |_| Self::default().delay(attempt, chance),
+                    |delay| delay.min(DELAY_MAX),
+                );
+            }
         };
         let varied = seconds(exact.as_secs_f64() * (0.9 + 0.2 * chance.clamp(0.0, 1.0)));
         varied.max(Duration::from_secs(1)).min(DELAY_MAX)
@@ -152,6 +164,12 @@ mod tests {
             assert!(backoff.delay(u32::MAX, 1.0) <= DELAY_MAX, "{backoff:?}");
             assert!(backoff.delay(0, 0.0) <= DELAY_MAX, "{backoff:?}");
         }
+    }
+
+    #[test]
+    fn a_function_that_panics_gives_way_to_the_default() {
+        let backoff = Backoff::custom(|_| panic!("no table for it"));
+        assert_eq!(backoff.delay(2, 0.5), Backoff::default().delay(2, 0.5));
     }
 
     #[test]
