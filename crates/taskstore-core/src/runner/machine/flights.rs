@@ -75,6 +75,11 @@ impl Machine {
             Ok(settled) => {
                 self.trouble.succeeded();
                 self.pace.traveled(took);
+                self.outbox(lane).take_refused();
+                if self.config.once && request.then.is_none() {
+                    // What ended may have enqueued more, which no claim has looked for.
+                    self.claims.hint(now);
+                }
                 for (settlement, fate) in request.settlements.iter().zip(settled.fates) {
                     self.settled(settlement, fate);
                 }
@@ -86,7 +91,15 @@ impl Machine {
                 if let Some(claim) = request.then {
                     self.claims.in_doubt(self.now, claim.lease);
                 }
-                self.outbox(lane).push_again(request.settlements);
+                self.outbox(lane).push_next(request.settlements);
+                self.store_failed(error);
+            }
+            // No result is to blame for tables that are missing.
+            Err(error @ Error::Schema { .. }) => {
+                if request.then.is_some() {
+                    self.claims.failed(now);
+                }
+                self.outbox(lane).push_next(request.settlements);
                 self.store_failed(error);
             }
             Err(error) => self.refused_for_good(lane, request, error),
@@ -94,7 +107,8 @@ impl Machine {
     }
 
     /// The store refused a batch and would refuse it again: halve it until the one bad value is
-    /// found, so that it harms only its own task. That one fails with the reason.
+    /// found, so that it harms only its own task. That one fails with the reason, unless the store
+    /// refuses this as well: then it is no fault of the result, which is kept and tried again later.
     fn refused_for_good(&mut self, lane: Lane, request: Settle, error: Error) {
         let Settle { mut settlements, then, .. } = request;
         // Perhaps the claim was to blame: once more without it.
@@ -106,11 +120,12 @@ impl Machine {
             [] => self.store_failed(error),
             _ if with_claim => self.outbox(lane).push_again(settlements),
             [bad] => {
-                let hopeless = !substitute(bad, &error);
-                self.outbox(lane).push_again(settlements);
-                if hopeless {
+                let outbox = self.outbox(lane);
+                if let Some(refused) = outbox.take_refused() {
+                    outbox.push_again(vec![refused]);
                     self.store_failed(error);
                 } else {
+                    outbox.substitute(bad.clone(), substitute(bad, &error));
                     self.act(Action::Failed(error));
                 }
             }
@@ -141,15 +156,8 @@ impl Machine {
     }
 }
 
-/// Replaces a result that the store will never take by a failure that says so. False: it is one
-/// already, so that only time can help.
-fn substitute(bad: &mut Settlement, error: &Error) -> bool {
-    const WHY: &str = "its result could not be saved: ";
-    if matches!(&bad.to, Transition::Failed { error } if error.starts_with(WHY)) {
-        return false;
-    }
-    bad.to = Transition::Failed { error: tame(format!("{WHY}{error}"), ERROR_BYTES_MAX) };
-    bad.log.clear();
-    bad.progress = None;
-    true
+/// The failure that stands for a result which the store refused, and says so.
+fn substitute(bad: &Settlement, error: &Error) -> Settlement {
+    let error = tame(format!("its result could not be saved: {error}"), ERROR_BYTES_MAX);
+    Settlement { run: bad.run, ..Settlement::new(bad.lease, Transition::Failed { error }) }
 }

@@ -18,6 +18,8 @@ pub(super) struct Outbox {
     /// Batches to be sent as they are, before anything else: sent again, or halves of one that the
     /// store refused.
     again: VecDeque<Vec<Settlement>>,
+    /// What was refused when it was sent alone. The next batch is its substitute.
+    refused: Option<Settlement>,
     oldest: Option<Moment>,
     departed: Option<Moment>,
 }
@@ -32,6 +34,24 @@ impl Outbox {
         if !batch.is_empty() {
             self.again.push_back(batch);
         }
+    }
+
+    /// To be sent before anything else.
+    pub(super) fn push_next(&mut self, batch: Vec<Settlement>) {
+        if !batch.is_empty() {
+            self.again.push_front(batch);
+        }
+    }
+
+    /// Sends `substitute` instead, and remembers what it stands for.
+    pub(super) fn substitute(&mut self, refused: Settlement, substitute: Settlement) {
+        self.refused = Some(refused);
+        self.push_next(vec![substitute]);
+    }
+
+    /// What the batch that has just landed stood for, if it was a substitute.
+    pub(super) fn take_refused(&mut self) -> Option<Settlement> {
+        self.refused.take()
     }
 
     pub(super) fn is_empty(&self) -> bool {

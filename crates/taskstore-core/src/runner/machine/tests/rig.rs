@@ -193,6 +193,18 @@ impl Rig {
         self.tell(Event::Exchanged { lane: Lane::Plain, request: Box::new(request), result });
     }
 
+    /// Answers the flight of keyed tasks.
+    pub(super) fn answer_keyed(&mut self) {
+        let request = self.find(|action| match action {
+            Action::Exchange { lane: Lane::Keyed, request } => Some((**request).clone()),
+            _ => None,
+        });
+        let request = request.expect("a flight of keyed tasks");
+        let fates = request.settlements.iter().map(applied).collect();
+        let result = Ok(Settled { fates, claimed: None });
+        self.tell(Event::Exchanged { lane: Lane::Keyed, request: Box::new(request), result });
+    }
+
     pub(super) fn refuse(&mut self, request: Settle, error: Error) {
         self.tell(Event::Exchanged {
             lane: Lane::Plain,

@@ -128,6 +128,61 @@ fn a_result_is_kept_however_long_the_store_is_away() {
 }
 
 #[test]
+fn a_store_that_refuses_everything_for_a_while_costs_no_result() {
+    let mut rig = Rig::new(|_| {});
+    rig.answer_promote();
+    let tasks = rig.tasks(2);
+    rig.answer_claim(tasks);
+    let running = rig.started();
+    for task in &running {
+        rig.machine.take(rig.now, Event::Finished(success(task, MS)));
+    }
+    rig.advance();
+    // Not away, but read-only, out of permissions, or without its tables.
+    for _ in 0..50 {
+        match rig.try_exchange() {
+            Some(request) => rig.refuse(request, Error::backend("the database is read-only")),
+            None => drop(rig.sleep()),
+        }
+        rig.answer_promote();
+    }
+    for _ in 0..20 {
+        match rig.try_exchange() {
+            Some(request) => rig.answer(request, None),
+            None => drop(rig.sleep()),
+        }
+    }
+    assert_eq!(rig.machine.summary().succeeded, 2, "{:?}", rig.machine.summary());
+}
+
+#[test]
+fn missing_tables_are_no_fault_of_a_result() {
+    let mut rig = Rig::new(|_| {});
+    rig.answer_promote();
+    let one = rig.tasks(1);
+    rig.answer_claim(one);
+    let running = rig.started();
+    rig.answer_claim(vec![]);
+    rig.finish(&running[0], MS);
+    let without_claim = |rig: &mut Rig| loop {
+        match rig.try_exchange() {
+            Some(request) if request.then.is_none() => return request,
+            Some(request) => rig.refuse(request, no_tables()),
+            None => drop(rig.sleep()),
+        }
+    };
+    let request = without_claim(&mut rig);
+    rig.refuse(request, no_tables());
+    assert!(rig.try_exchange().is_none(), "it waits before it tries again");
+    let again = without_claim(&mut rig);
+    assert!(matches!(again.settlements[0].to, Transition::Success { .. }));
+}
+
+fn no_tables() -> Error {
+    Error::Schema { found: 0, expected: 1, advice: "run the migrations" }
+}
+
+#[test]
 fn keyed_tasks_are_settled_apart() {
     let mut rig = Rig::new(|_| {});
     let mut tasks = rig.tasks(2);
