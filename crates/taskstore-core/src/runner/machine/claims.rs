@@ -21,6 +21,8 @@ const POLL_FIRST: Duration = Duration::from_millis(10);
 const QUIET_MAX: Duration = Duration::from_millis(250);
 /// How often due tasks are moved to ready while the queues are never empty.
 const PROMOTE_EVERY: Duration = Duration::from_millis(500);
+/// How soon again while somebody else holds what is due.
+const PROMOTE_AGAIN: Duration = Duration::from_millis(10);
 /// Most tasks in one promotion.
 const PROMOTE_MAX: u32 = 1_000;
 /// Most bytes of parameters in one claim.
@@ -47,8 +49,8 @@ pub(super) struct Claims {
     empty: u32,
     /// Whether the last claim found all that there was.
     drained: bool,
-    /// Claims whose reply was lost.
-    doubtful: VecDeque<LeaseId>,
+    /// Claims whose reply was lost, and when they were sent.
+    doubtful: VecDeque<(LeaseId, Moment)>,
     recalling: bool,
 }
 
@@ -98,7 +100,7 @@ impl Claims {
 
     /// Whether nothing was left when last looked, and no promotion can change that.
     pub(super) fn is_drained(&self, now: Moment) -> bool {
-        self.drained && !self.promoting && self.promote_at.is_none_or(|at| at > now)
+        self.drained && !self.hinted && !self.promoting && self.promote_at.is_none_or(|at| at > now)
     }
 
     /// Work may have come. Hints that came to nothing several times in a row are believed ever
@@ -174,7 +176,7 @@ impl Claims {
     /// The claim's reply was lost: it may have taken tasks.
     pub(super) fn in_doubt(&mut self, now: Moment, lease: LeaseId) {
         self.failed(now);
-        self.doubtful.push_back(lease);
+        self.doubtful.push_back((lease, self.sent_at));
     }
 }
 
@@ -208,7 +210,7 @@ impl Machine {
         if self.claims.recalling {
             return;
         }
-        if let Some(&lease) = self.claims.doubtful.front() {
+        if let Some(&(lease, _)) = self.claims.doubtful.front() {
             self.claims.recalling = true;
             self.act(Action::Recall(lease));
         }
@@ -219,9 +221,8 @@ impl Machine {
         match result {
             Ok(tasks) => {
                 self.trouble.succeeded();
-                self.claims.doubtful.pop_front();
-                // Nobody knows how long ago it was claimed: a beat has to say that it is alive.
-                self.took(lease, tasks, Moment::ZERO);
+                let sent_at = self.claims.doubtful.pop_front().map(|(_, sent_at)| sent_at);
+                self.took(lease, tasks, sent_at.unwrap_or_default());
             }
             Err(error) => self.store_failed(error),
         }
@@ -241,7 +242,9 @@ impl Machine {
         match result {
             Ok(promoted) => {
                 self.trouble.succeeded();
-                let next = promoted.due_in.map(|due| self.now + due);
+                let pause = if promoted.moved == 0 { PROMOTE_AGAIN } else { Duration::ZERO };
+                let pause = |due: Duration| if due.is_zero() { pause } else { due };
+                let next = promoted.due_in.map(|due| self.now + pause(due));
                 let busy = (!self.claims.drained).then(|| self.now + PROMOTE_EVERY);
                 self.claims.promote_at = [next, busy].into_iter().flatten().min();
                 if promoted.moved > 0 {

@@ -36,9 +36,10 @@ impl Holdings {
         self.heard_at = self.heard_at.max(at);
     }
 
-    /// When it was last known that what was leased at `leased_at`, and not lost since, is alive.
-    pub(super) fn alive_at(&self, leased_at: Moment) -> Moment {
-        self.heard_at.max(leased_at)
+    /// When it was last known that what was leased at `leased_at`, is beaten since `held_since`, and
+    /// not lost since, is alive. A beat from before that says nothing of it.
+    pub(super) fn alive_at(&self, leased_at: Moment, held_since: Moment) -> Moment {
+        if self.heard_at >= held_since { self.heard_at } else { leased_at }
     }
 
     /// The whole lease is gone. True: it was held.

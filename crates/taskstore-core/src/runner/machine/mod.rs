@@ -176,6 +176,7 @@ impl Machine {
         match event {
             Event::Tick => {}
             Event::Hint => self.claims.hint(now),
+            Event::Known(known) if known == self.config.known => {}
             Event::Known(known) => {
                 self.config.known = known;
                 self.claims.hint(now);

@@ -89,8 +89,8 @@ impl Machine {
         while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
             let (slots, holdings) = (&self.slots, &self.holdings);
             let (now, lease_for) = (self.now, self.config.lease_for);
-            let is_alive = |leased_at| now < holdings.alive_at(leased_at) + lease_for;
-            let may_start = |w: &Waiting| slots.may_start(&w.task) && is_alive(w.leased_at);
+            let is_alive = |w: &Waiting| now < holdings.alive_at(w.leased_at, w.since) + lease_for;
+            let may_start = |w: &Waiting| slots.may_start(&w.task) && is_alive(w);
             let Some(Waiting { leased_at: claimed_at, task, .. }) = self.buffer.pop(may_start)
             else {
                 return;

@@ -6,6 +6,7 @@ use super::{
     super::Event,
     rig::{Rig, away, ids, is_release},
 };
+use crate::{DefinitionId, backend::Known};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -88,6 +89,50 @@ fn hints_that_come_to_nothing_are_believed_ever_less_often_until_one_is_true() {
     rig.answer_claim(one);
     rig.tell(Event::Hint);
     rig.claim();
+}
+
+#[test]
+fn a_look_at_definitions_that_are_as_before_is_no_hint() {
+    let mut rig = Rig::new(|_| {});
+    rig.answer_promote();
+    rig.answer_claim(vec![]);
+    rig.answer_claim(vec![]);
+    rig.tell(Event::Known(Known::All));
+    assert!(rig.try_exchange().is_none(), "nothing has changed");
+    rig.tell(Event::Known(Known::Except(vec![DefinitionId::new()])));
+    rig.claim();
+}
+
+#[test]
+fn what_is_due_but_held_by_somebody_else_is_not_asked_for_in_a_tight_loop() {
+    let mut rig = Rig::new(|_| {});
+    rig.answer_promote();
+    rig.answer_claim_due(vec![], Some(Duration::ZERO));
+    assert!(rig.promotes());
+    let held = crate::backend::Promoted { moved: 0, due_in: Some(Duration::ZERO) };
+    rig.tell(Event::Promoted(Ok(held)));
+    assert!(!rig.promotes(), "not again at once");
+    rig.pass(50 * MS);
+    assert!(rig.promotes());
+}
+
+#[test]
+fn a_recalled_task_starts_only_when_a_beat_of_its_own_lease_was_answered() {
+    let mut rig = Rig::new(|_| {});
+    rig.answer_promote();
+    let request = rig.exchange();
+    let lease = request.then.as_ref().unwrap().lease;
+    rig.refuse(request, away());
+    // Other leases are beaten meanwhile.
+    rig.now += Duration::from_secs(20);
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![], cancel: vec![] });
+    rig.now += MS;
+    let tasks = rig.tasks_under(lease, 1);
+    rig.tell(Event::Recalled { lease, result: Ok(tasks) });
+    assert!(rig.started().is_empty(), "it may be somebody else's by now");
+    rig.now += MS;
+    rig.tell(Event::Beaten { at: rig.now, lost: vec![], cancel: vec![] });
+    assert_eq!(rig.started().len(), 1);
 }
 
 #[test]
@@ -239,6 +284,22 @@ fn a_run_once_ends_when_nothing_is_due_and_all_is_saved() {
     assert_eq!(rig.stopped(), Some(vec![]));
     assert!(rig.machine.is_over());
     assert_eq!(rig.machine.summary().succeeded, 1);
+}
+
+#[test]
+fn a_run_once_looks_again_after_a_keyed_task_which_may_have_enqueued_more() {
+    let mut rig = Rig::new(|config| config.once = true);
+    rig.answer_promote();
+    let mut one = rig.tasks(1);
+    one[0].keyed = true;
+    rig.answer_claim(one);
+    let running = rig.started();
+    rig.answer_claim(vec![]);
+    rig.finish(&running[0], MS);
+    rig.answer_keyed();
+    assert_eq!(rig.stopped(), None, "it has not looked since");
+    rig.answer_claim(vec![]);
+    assert_eq!(rig.stopped(), Some(vec![]));
 }
 
 #[test]
