@@ -55,8 +55,9 @@ struct ThisRun {
 }
 
 impl TaskContext {
-    /// The context of a claimed task's next run.
-    pub(crate) fn new(task: &LeasedTask, handler: &Registered, store: Store) -> Self {
+    /// The context of a claimed task's next run, which takes the task's parameters with it.
+    pub(crate) fn new(task: &mut LeasedTask, handler: &Registered, store: Store) -> Self {
+        let json = std::mem::replace(&mut task.parameters, RawValue::NULL.to_owned());
         Self {
             run: Arc::new(ThisRun {
                 task: task.lease.task,
@@ -64,7 +65,7 @@ impl TaskContext {
                 attempt: task.attempts.saturating_add(1),
                 max_attempts: task.max_attempts.unwrap_or(handler.max_attempts),
                 queued: true,
-                parameters: Parameters::new(task.parameters.clone()),
+                parameters: Parameters::new(json),
                 token: CancellationToken::new(),
                 said: Mutex::default(),
                 store,
@@ -165,6 +166,11 @@ impl TaskContext {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.run.store
+    }
+
+    /// The parameters as they were enqueued.
+    pub(crate) fn parameters(&self) -> &RawValue {
+        self.run.parameters.json()
     }
 
     /// What fires when the run is to end.

@@ -15,6 +15,11 @@ impl Parameters {
         Self { json, fields: OnceLock::new() }
     }
 
+    /// All of them, as they were enqueued.
+    pub(super) fn json(&self) -> &RawValue {
+        &self.json
+    }
+
     /// The string form of a field; `None` if it is not there, or null.
     pub(super) fn get(&self, name: &str) -> Option<String> {
         self.field(name).and_then(text)

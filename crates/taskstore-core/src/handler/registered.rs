@@ -11,7 +11,7 @@ use crate::{Alias, Backoff, Definition, DefinitionId, Error, MAX_ATTEMPTS, Resul
 
 /// What a run comes to.
 type Ran = TaskResult<Option<Box<RawValue>>>;
-type Work = Box<dyn Fn(TaskContext, Box<RawValue>) -> BoxFuture<'static, Ran> + Send + Sync>;
+type Work = Box<dyn Fn(TaskContext) -> BoxFuture<'static, Ran> + Send + Sync>;
 
 /// A handler with its definition.
 pub(crate) struct Registered {
@@ -29,12 +29,8 @@ impl Registered {
     /// Runs the handler once. What it returned, or else what it set as output.
     ///
     /// A panic of the handler passes through when the future is polled.
-    pub(crate) fn run(
-        &self,
-        ctx: TaskContext,
-        parameters: Box<RawValue>,
-    ) -> BoxFuture<'static, Ran> {
-        (self.work)(ctx, parameters)
+    pub(crate) fn run(&self, ctx: TaskContext) -> BoxFuture<'static, Ran> {
+        (self.work)(ctx)
     }
 }
 
@@ -178,11 +174,10 @@ where
     Fut: Future<Output = TaskResult<O>> + Send + 'static,
 {
     let run = Arc::new(run);
-    Box::new(move |ctx, json| {
+    Box::new(move |ctx| {
         let run = Arc::clone(&run);
         Box::pin(async move {
-            let params = parse(&json)?;
-            drop(json);
+            let params = parse(ctx.parameters())?;
             let output = run(ctx.clone(), params).await?;
             stored(&ctx, &output)
         })
@@ -196,11 +191,11 @@ where
     F: Fn(TaskContext, P) -> TaskResult<O> + Send + Sync + 'static,
 {
     let run = Arc::new(run);
-    Box::new(move |ctx, json| {
+    Box::new(move |ctx| {
         let run = Arc::clone(&run);
         Box::pin(async move {
             let thread = tokio::task::spawn_blocking(move || {
-                let params = parse(&json)?;
+                let params = parse(ctx.parameters())?;
                 let output = run(ctx.clone(), params)?;
                 stored(&ctx, &output)
             });

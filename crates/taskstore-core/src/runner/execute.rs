@@ -4,7 +4,6 @@
 use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use serde_json::value::RawValue;
 use tokio::{
     sync::mpsc::UnboundedSender,
     task::AbortHandle,
@@ -15,7 +14,7 @@ use tracing::Instrument as _;
 use super::{machine::Event, shell::News};
 use crate::{
     backend::{Lease, LeasedTask, Run, Settlement, Transition},
-    handler::{Registered, TaskContext, TaskError},
+    handler::{Registered, TaskContext},
     lifecycle::{Ending, Policy, Retry, Standing},
     retry,
     store::{RunError, Store},
@@ -44,9 +43,8 @@ impl Running {
     }
 }
 
-/// How a handler's future ended.
-enum Outcome {
-    Returned(Result<Option<Box<RawValue>>, TaskError>),
+/// What ended a run that did not return.
+enum Fault {
     Panicked(String),
     TimedOut(Duration),
 }
@@ -59,10 +57,9 @@ pub(super) fn start(
     claimed_at: Instant,
     news: UnboundedSender<News>,
 ) -> Running {
-    let context = TaskContext::new(&task, &handler, store.clone());
+    let context = TaskContext::new(&mut task, &handler, store.clone());
     let lease = task.lease;
     let blocking = handler.blocking;
-    let parameters = std::mem::replace(&mut task.parameters, RawValue::NULL.to_owned());
     let span = tracing::info_span!(
         "task",
         id = %lease.task,
@@ -80,7 +77,7 @@ pub(super) fn start(
         news,
         reported: false,
     };
-    let spawned = tokio::spawn(execution.run(parameters).instrument(span));
+    let spawned = tokio::spawn(execution.run().instrument(span));
     Running { lease, context, abort: (!blocking).then(|| spawned.abort_handle()) }
 }
 
@@ -97,9 +94,9 @@ struct Execution {
 }
 
 impl Execution {
-    async fn run(mut self, parameters: Box<RawValue>) {
+    async fn run(mut self) {
         self.began = Instant::now();
-        let run = self.handler.run(self.context.clone(), parameters);
+        let run = self.handler.run(self.context.clone());
         // A handler that panics is dropped with everything that it could leave half done.
         let run = AssertUnwindSafe(run).catch_unwind();
         let result = match self.handler.timeout {
@@ -118,27 +115,28 @@ impl Execution {
             }
             Some(limit) => timeout(limit, run).await.map_err(|_| limit),
         };
-        let outcome = match result {
-            Ok(Ok(returned)) => Outcome::Returned(returned),
-            Ok(Err(panic)) => Outcome::Panicked(panic_message(&*panic)),
-            Err(limit) => Outcome::TimedOut(limit),
-        };
-        self.report(&outcome);
+        match result {
+            Ok(Ok(Ok(output))) => self.report(Ending::Succeeded { output }, None),
+            Ok(Ok(Err(error))) => self.report(error.into_ending(), None),
+            Ok(Err(panic)) => {
+                let message = panic_message(&*panic);
+                let ending = failed(format!("panicked: {message}"));
+                self.report(ending, Some(Fault::Panicked(message)));
+            }
+            Err(limit) => {
+                let ending = failed(format!("timed out after {limit:?}"));
+                self.report(ending, Some(Fault::TimedOut(limit)));
+            }
+        }
     }
 
-    fn report(&mut self, outcome: &Outcome) {
+    fn report(&mut self, ending: Ending, fault: Option<Fault>) {
         let run = Run {
             started_after: self.began.saturating_duration_since(self.claimed_at),
             ran_for: self.began.elapsed(),
         };
-        let ending = match outcome {
-            Outcome::Returned(Ok(output)) => Ending::Succeeded { output: output.clone() },
-            Outcome::Returned(Err(error)) => error.clone().into_ending(),
-            Outcome::Panicked(message) => failed(format!("panicked: {message}")),
-            Outcome::TimedOut(limit) => failed(format!("timed out after {limit:?}")),
-        };
         let to = self.decide(ending);
-        self.tell(outcome, &to);
+        self.tell(fault, &to);
         let (progress, log) = self.context.unreported();
         self.finish(Settlement { lease: self.task.lease, to, run: Some(run), progress, log });
     }
@@ -153,21 +151,20 @@ impl Execution {
     }
 
     /// The error handler hears of every failure.
-    fn tell(&self, outcome: &Outcome, to: &Transition) {
+    fn tell(&self, fault: Option<Fault>, to: &Transition) {
         let attempt = self.task.attempts + 1;
         let will_retry = matches!(to, Transition::Requeue { .. });
-        let error = match (outcome, to) {
-            (Outcome::Panicked(message), _) => {
-                RunError::Panicked { attempt, message: message.clone(), will_retry }
+        let error = match (fault, to) {
+            (Some(Fault::Panicked(message)), _) => {
+                RunError::Panicked { attempt, message, will_retry }
             }
-            (Outcome::TimedOut(timeout), _) => {
-                RunError::TimedOut { attempt, timeout: *timeout, will_retry }
+            (Some(Fault::TimedOut(timeout)), _) => {
+                RunError::TimedOut { attempt, timeout, will_retry }
             }
             (
-                Outcome::Returned(_),
-                Transition::Failed { error: message }
-                | Transition::Requeue { error: Some(message), .. },
-            ) => RunError::Failed { attempt, message: message.clone(), will_retry },
+                None,
+                Transition::Failed { error } | Transition::Requeue { error: Some(error), .. },
+            ) => RunError::Failed { attempt, message: error.clone(), will_retry },
             _ => return,
         };
         self.store.report_error(&self.task.queue, Some(self.task.lease.task), &error);
