@@ -9,19 +9,29 @@ use std::{
 };
 
 use taskstore::Store;
+use taskstore_core::Backend;
 use taskstore_tests::faulty::{Fault, Faulty};
 
 use crate::common::{Count, Counts, all_succeed_at_once, file};
 
+/// A store that is away while the switch is on.
+fn switched(backend: Arc<dyn Backend>) -> (Store, Arc<AtomicBool>) {
+    let away = Arc::new(AtomicBool::new(false));
+    let down = Arc::clone(&away);
+    let faulty =
+        Faulty::new(
+            backend,
+            move |_| {
+                if down.load(Ordering::SeqCst) { Fault::Before } else { Fault::None }
+            },
+        );
+    (Store::new(faulty), away)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_longer_than_the_lease_loses_no_result_and_runs_nothing_twice() {
     let (_folder, backend) = file().await;
-    let away = Arc::new(AtomicBool::new(false));
-    let down = Arc::clone(&away);
-    let faulty = Faulty::new(backend.clone(), move |_| {
-        if down.load(Ordering::SeqCst) { Fault::Before } else { Fault::None }
-    });
-    let store = Store::new(faulty);
+    let (store, away) = switched(backend.clone());
     let counts = Counts::serve(&store).await;
     let tasks = store.enqueue_many::<Count>((0..400).map(|n| n % 20)).await.unwrap();
     let lease = Duration::from_secs(2);
@@ -43,12 +53,7 @@ async fn an_outage_longer_than_the_lease_loses_no_result_and_runs_nothing_twice(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_during_an_outage_returns_when_everything_is_saved() {
     let (_folder, backend) = file().await;
-    let away = Arc::new(AtomicBool::new(false));
-    let down = Arc::clone(&away);
-    let faulty = Faulty::new(backend.clone(), move |_| {
-        if down.load(Ordering::SeqCst) { Fault::Before } else { Fault::None }
-    });
-    let store = Store::new(faulty);
+    let (store, away) = switched(backend.clone());
     let counts = Counts::serve(&store).await;
     let tasks = store.enqueue_many::<Count>([30; 10]).await.unwrap();
     let runner = store.runner().start().await.unwrap();

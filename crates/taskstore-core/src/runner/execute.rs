@@ -11,7 +11,7 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::{machine::Event, shell::News};
+use super::{machine::Event, news::News};
 use crate::{
     backend::{Lease, LeasedTask, Run, Settlement, Transition},
     handler::{Registered, TaskContext},

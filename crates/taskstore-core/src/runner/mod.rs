@@ -10,6 +10,7 @@ mod handle;
 mod keeper;
 mod known;
 mod machine;
+mod news;
 mod runners;
 mod shell;
 mod signal;

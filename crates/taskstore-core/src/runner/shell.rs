@@ -22,6 +22,7 @@ use super::{
     keeper::{Keeper, Listener, deadline},
     known,
     machine::{Action, Config, Event, Lane, Machine},
+    news::News,
 };
 use crate::{
     Backend, Error, LeaseId, QueueName, Result, TaskId,
@@ -36,17 +37,6 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 const KNOWN_EVERY: Duration = Duration::from_secs(15);
 /// Most events taken in before the machine decides.
 const EVENTS_MAX: usize = 1_024;
-
-/// What reaches the loop.
-#[derive(Debug)]
-pub(super) enum News {
-    /// For the machine.
-    Event(Event),
-    /// Reports were stored, or not.
-    Reported(Vec<Report>, Result<()>),
-    /// The store failed somewhere else.
-    Trouble(Error),
-}
 
 /// Waits for a hint; false when its time is over.
 type Hint = Pin<Box<dyn Future<Output = bool> + Send>>;

@@ -168,3 +168,45 @@ async fn what_a_handler_says_is_stored_while_it_runs() {
     assert_eq!(store.tasks().get(id).await.unwrap().output.unwrap().get(), r#""set""#);
     runner.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_handler_spawns_and_leaves_behind_does_no_harm() {
+    let store = store().await;
+    let go = Arc::new(Notify::new());
+    let said = Arc::new(Notify::new());
+    let (wait, tell) = (Arc::clone(&go), Arc::clone(&said));
+    store
+        .register_fn("spawns", move |ctx: TaskContext, (): ()| {
+            let (wait, tell) = (Arc::clone(&wait), Arc::clone(&tell));
+            async move {
+                tokio::spawn(async move {
+                    wait.notified().await;
+                    ctx.log_info("too late");
+                    ctx.progress(9, 9);
+                    tell.notify_one();
+                });
+                Ok("done")
+            }
+        })
+        .await
+        .unwrap();
+    let id = store.enqueue_by_alias("", "spawns", json!(null)).await.unwrap();
+    assert_eq!(store.runner().run_once().await.unwrap().succeeded, 1);
+    go.notify_one();
+    said.notified().await;
+    let task = store.tasks().get(id).await.unwrap();
+    assert_eq!((task.status, task.progress), (Status::Success, None));
+    assert!(store.tasks().log(id).await.unwrap().is_empty(), "the run was over");
+}
+
+#[tokio::test]
+async fn an_output_of_ten_megabytes_fails_for_good_and_says_so() {
+    let store = store().await;
+    let large = |_, (): ()| async move { Ok("x".repeat(10 << 20)) };
+    store.register_fn("large", large).await.unwrap();
+    let id = store.enqueue_by_alias("", "large", json!(null)).await.unwrap();
+    assert_eq!(store.runner().run_once().await.unwrap().failed, 1);
+    let task = store.tasks().get(id).await.unwrap();
+    assert_eq!(task.attempts, 1);
+    assert!(task.last_error.unwrap().contains("output"), "it names what is too large");
+}
