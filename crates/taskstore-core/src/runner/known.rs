@@ -16,6 +16,8 @@ pub(super) async fn known(store: &Store) -> Result<Known> {
     let ours: HashSet<_> = store.registry().definitions().into_iter().collect();
     let mut others = Vec::new();
     let mut query = DefinitionQuery::new(PAGE);
+    // The tasks of a deleted one are still there to be claimed.
+    query.with_deleted = true;
     loop {
         let page = store.backend().definitions(&query).await?;
         others.extend(page.items.into_iter().map(|d| d.id).filter(|id| !ours.contains(id)));

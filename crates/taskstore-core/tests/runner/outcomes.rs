@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::json;
 use taskstore_core::{
-    Definition, Status, TaskContext, TaskError, TaskHandler, TaskResult, backend::Expect,
+    Definition, Status, TaskContext, TaskError, TaskHandler, TaskResult, backend::Expect, clock,
 };
 use tokio::sync::Notify;
 
@@ -73,6 +73,21 @@ async fn panics_time_outs_and_parameters_that_do_not_fit_are_failures_that_are_t
     assert_eq!(error(panics).await, "panicked: attempt to divide by zero");
     assert!(error(strict).await.contains("do not fit"), "for good, though it had 20 attempts");
     assert_eq!(told.lock().unwrap().len(), 3, "{told:?}");
+}
+
+#[tokio::test]
+async fn a_task_of_a_deleted_definition_waits_and_is_not_claimed_over_and_over() {
+    let store = store().await;
+    store.register(Flaky).await.unwrap();
+    let mut gone = Definition::new("gone".parse().unwrap());
+    store.backend().put_definition(&gone, Expect::Absent).await.unwrap();
+    let id = store.enqueue_by_alias("", "gone", json!({})).await.unwrap();
+    let before = Expect::Unchanged { updated_at: gone.updated_at };
+    gone.deleted_at = Some(clock::now());
+    store.backend().put_definition(&gone, before).await.unwrap();
+    let summary = store.runner().run_once().await.unwrap();
+    assert_eq!(summary.released, 0, "{summary}");
+    assert_eq!(status(&store, id).await, Status::Queued);
 }
 
 #[tokio::test]
