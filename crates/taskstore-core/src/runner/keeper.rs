@@ -1,8 +1,9 @@
 //! Keeps leases alive from a thread, a runtime and a connection of its own, so that handlers that
 //! block theirs, and a pool that is exhausted, never cost a lease.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
 use tokio::{sync::mpsc, time::Instant};
 
 use crate::{
@@ -170,11 +171,29 @@ impl<L: Listener> Beating<L> {
     }
 }
 
-/// A call to the store that is given up after a while.
+/// A call to the store that is given up after a while. One that panics is answered, too: a runner
+/// would wait for the answer for ever.
 pub(super) async fn deadline<T>(
     after: Duration,
     call: &'static str,
     future: impl Future<Output = Result<T>>,
 ) -> Result<T> {
-    tokio::time::timeout(after, future).await.unwrap_or_else(|_| Err(Error::timed_out(call, after)))
+    let answer = AssertUnwindSafe(future).catch_unwind();
+    match tokio::time::timeout(after, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Error::backend(format!("{call}: the store panicked"))),
+        Err(_) => Err(Error::timed_out(call, after)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_answered_all_the_same() {
+        let call = async { if true { panic!("a bug of the store's") } else { Ok(()) } };
+        let answer = deadline(Duration::from_secs(20), "beating", call).await;
+        assert!(matches!(answer, Err(Error::Backend { .. })), "{answer:?}");
+    }
 }
