@@ -33,6 +33,9 @@ use crate::{
 
 /// How often progress and log lines of running tasks are stored.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// Most bytes of log lines in one report, but for what one task has said; the rest goes with the
+/// next.
+const REPORT_BYTES_MAX: usize = 4 << 20;
 /// How often it is looked for definitions that other processes made.
 const KNOWN_EVERY: Duration = Duration::from_secs(15);
 /// Most events taken in before the machine decides.
@@ -105,6 +108,9 @@ impl Shell {
                     stopping = true;
                     self.take(Event::Stop);
                 }
+                // Before the inbox, which may never be empty; they come once a second at most.
+                _ = report.tick(), if !self.running.is_empty() => self.report(),
+                _ = refresh.tick() => self.refresh_known(),
                 _ = self.inbox.recv_many(&mut news, EVENTS_MAX) => {
                     news.drain(..).for_each(|news| self.hear(news));
                 }
@@ -112,8 +118,6 @@ impl Shell {
                     self.hint = None;
                     self.take(if came { Event::Hint } else { Event::Tick });
                 }
-                _ = report.tick(), if !self.running.is_empty() => self.report(),
-                _ = refresh.tick() => self.refresh_known(),
                 () = sleep_until(wake_at) => self.take(Event::Tick),
             }
         }
@@ -254,7 +258,13 @@ impl Shell {
             let said = progress.is_some() || !log.is_empty();
             said.then_some(Report { lease: running.lease, progress, log })
         });
-        let reports: Vec<_> = reports.collect();
+        let mut bytes = 0;
+        let fits = |report: &Report| {
+            let room = bytes < REPORT_BYTES_MAX;
+            bytes += report.log.iter().map(|line| line.text.len() + 64).sum::<usize>();
+            room
+        };
+        let reports: Vec<_> = reports.take_while(fits).collect();
         if reports.is_empty() {
             return;
         }
