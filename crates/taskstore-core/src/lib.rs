@@ -21,6 +21,7 @@ mod model;
 mod retry;
 mod runner;
 mod store;
+pub mod testing;
 mod watcher;
 
 pub use backend::{Backend, Heartbeat};

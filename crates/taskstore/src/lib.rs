@@ -49,6 +49,7 @@
 mod connect;
 
 pub use connect::{Connect, connect};
+pub use taskstore_core::testing;
 pub use taskstore_core::{
     Alias, Attempt, Backoff, BoxError, Definition, DefinitionId, DefinitionStatus, EnqueueMany,
     EnqueueOne, EnqueueOutcome, Error, Holder, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend,

@@ -1,6 +1,6 @@
 //! Tasks on their way to a runner, and those that become due.
 
-use super::state::{LeaseRow, Place, ReadyKey, State, stamp, until};
+use super::state::{LeaseRow, Place, ReadyKey, State, until};
 use crate::{
     DefinitionId, DefinitionStatus, Error, LeaseId, QueueName, Result, TaskId,
     backend::{Claim, Claimed, Known, Promote, Promoted},
@@ -9,7 +9,7 @@ use crate::{
 impl State {
     pub(super) fn claim(&mut self, claim: &Claim) -> Result<Claimed> {
         self.lease_is_unused(claim.lease)?;
-        let now = stamp(claim.now);
+        let now = self.stamp(claim.now);
         let open = self.take(claim);
         if !open.is_empty() {
             let row = LeaseRow {
@@ -95,7 +95,7 @@ impl State {
     }
 
     pub(super) fn promote(&mut self, request: &Promote) -> Promoted {
-        let now = stamp(request.now);
+        let now = self.stamp(request.now);
         let mut moved = 0;
         while moved < request.limit
             && let Some((&key, &task)) = self.later.first_key_value()

@@ -5,7 +5,7 @@ use time::UtcDateTime;
 
 use super::{
     enqueue::run_at,
-    state::{Ending, Place, State, stamp},
+    state::{Ending, Place, State},
 };
 use crate::{
     QueueName, Status, TaskId,
@@ -14,7 +14,7 @@ use crate::{
 
 impl State {
     pub(super) fn control(&mut self, request: &Control) -> Vec<Outcome> {
-        let now = stamp(request.now);
+        let now = self.stamp(request.now);
         request.ids.iter().map(|&task| self.move_one(task, request, now)).collect()
     }
 

@@ -2,7 +2,7 @@
 
 use time::UtcDateTime;
 
-use super::state::{Place, Record, State, stamp};
+use super::state::{Place, Record, State};
 use crate::{
     DefinitionId, DefinitionStatus, Error, Result, Status,
     backend::{Enqueue, Enqueued, NewTask, When},
@@ -11,7 +11,7 @@ use crate::{
 
 impl State {
     pub(super) fn enqueue(&mut self, request: &Enqueue<'_>) -> Result<Vec<Enqueued>> {
-        let now = stamp(request.now);
+        let now = self.stamp(request.now);
         for task in request.tasks {
             // One that is sent again is stored already, whatever became of its definition.
             if !self.records.contains_key(&task.id) {

@@ -2,7 +2,7 @@
 
 use time::UtcDateTime;
 
-use super::state::{LeaseRow, State, stamp};
+use super::state::{LeaseRow, State};
 use crate::{
     LeaseId, RunnerId,
     backend::{Beaten, Isolate, LateLease, Lease, Pulse, TakeOver, TakenOver},
@@ -10,7 +10,7 @@ use crate::{
 
 impl State {
     pub(super) fn isolate(&mut self, request: &Isolate) -> Vec<Option<Lease>> {
-        let now = stamp(request.now);
+        let now = self.stamp(request.now);
         request.tasks.iter().map(|&(lease, apart)| self.isolate_one(lease, apart, now)).collect()
     }
 
@@ -73,7 +73,7 @@ impl State {
     }
 
     pub(super) fn take_over(&mut self, request: &TakeOver) -> Vec<Option<TakenOver>> {
-        let now = stamp(request.now);
+        let now = self.stamp(request.now);
         request
             .leases
             .iter()

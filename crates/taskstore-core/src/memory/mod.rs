@@ -13,6 +13,7 @@ mod look;
 mod settle;
 mod state;
 mod wake;
+mod whole;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use time::UtcDateTime;
 
 use self::{state::State, wake::Wait};
 use crate::{
@@ -63,6 +65,27 @@ impl MemoryBackend {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store whose clock stands still until it is [moved](Self::advance): for tests that
+    /// travel through delays and retries.
+    #[must_use]
+    pub fn stopped_at(now: UtcDateTime) -> Self {
+        let backend = Self::default();
+        backend.state().now = Some(clock::truncate(now));
+        backend
+    }
+
+    /// Moves a clock that [stands still](Self::stopped_at), and says where it stands then. A store
+    /// with the machine's clock is left alone.
+    pub fn advance(&self, by: Duration) -> UtcDateTime {
+        let mut state = self.state();
+        let now = clock::add(state.stamp(None), by);
+        if state.now.is_some() {
+            state.now = Some(now);
+            state.waiters.hint_all();
+        }
+        now
     }
 
     /// A panic under the lock can only come from a broken allocation; the state is whole before and
@@ -152,7 +175,8 @@ impl Backend for MemoryBackend {
     }
 
     async fn late_leases(&self, limit: u32) -> Result<Vec<LateLease>> {
-        Ok(self.state().late_leases(limit, clock::now()))
+        let state = self.state();
+        Ok(state.late_leases(limit, state.stamp(None)))
     }
 
     async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>> {
@@ -201,6 +225,8 @@ struct MemoryHeartbeat {
 #[async_trait]
 impl Heartbeat for MemoryHeartbeat {
     async fn beat(&mut self, leases: &[LeaseId]) -> Result<Beaten> {
-        Ok(self.backend.state().beat(leases, clock::now()))
+        let mut state = self.backend.state();
+        let now = state.stamp(None);
+        Ok(state.beat(leases, now))
     }
 }

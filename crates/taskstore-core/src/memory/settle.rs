@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 use time::UtcDateTime;
 
-use super::state::{Ending, Place, State, stamp};
+use super::state::{Ending, Place, State};
 use crate::{
     Result, Status,
     backend::{AttemptIs, Fate, Lease, Report, Requeue, Settle, Settled, Settlement, Transition},
@@ -26,7 +26,7 @@ impl State {
         if let Some(claim) = &request.then {
             self.lease_is_unused(claim.lease)?;
         }
-        let now = stamp(request.now);
+        let now = self.stamp(request.now);
         let fates = request.settlements.iter().map(|one| self.settle_one(one, now)).collect();
         let claimed = request.then.as_ref().map(|claim| self.claim(claim)).transpose()?;
         Ok(Settled { fates, claimed })

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) logs: BTreeMap<TaskId, BTreeMap<(u32, u32), LogLine>>,
     pub(super) keys: BTreeMap<UniqueHash, TaskId>,
     pub(super) enqueued: u64,
+    /// Where its clock stands, if that was stopped; else the time is the machine's.
+    pub(super) now: Option<UtcDateTime>,
     pub(super) waiters: Waiters,
 }
 
@@ -122,21 +124,21 @@ pub(super) enum Place {
     ByTime,
 }
 
-/// The time to stamp.
-pub(super) fn stamp(now: Option<UtcDateTime>) -> UtcDateTime {
-    now.map_or_else(clock::now, clock::truncate)
-}
-
 /// From `now` until `then`, zero when that has passed.
 pub(super) fn until(then: UtcDateTime, now: UtcDateTime) -> Duration {
     Duration::try_from(then - now).unwrap_or_default()
 }
 
 impl State {
+    /// The time to stamp: what the caller says, or the store's own clock.
+    pub(super) fn stamp(&self, now: Option<UtcDateTime>) -> UtcDateTime {
+        now.map_or_else(|| self.now.unwrap_or_else(clock::now), clock::truncate)
+    }
+
     /// Forgets everything but who waits.
     pub(super) fn clear(&mut self) {
         let waiters = std::mem::take(&mut self.waiters);
-        *self = Self { waiters, ..Self::default() };
+        *self = Self { waiters, now: self.now, ..Self::default() };
     }
 
     /// The status as people see it.

@@ -1,6 +1,6 @@
 //! What became of the tasks of a runner.
 
-use std::fmt;
+use std::{fmt, ops::AddAssign};
 
 use crate::{
     Status,
@@ -44,6 +44,18 @@ impl Summary {
             _ => &mut self.released,
         };
         *counter += 1;
+    }
+}
+
+impl AddAssign for Summary {
+    fn add_assign(&mut self, other: Self) {
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.retried += other.retried;
+        self.snoozed += other.snoozed;
+        self.canceled += other.canceled;
+        self.released += other.released;
+        self.lost += other.lost;
     }
 }
 
