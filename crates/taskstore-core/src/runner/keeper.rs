@@ -31,7 +31,8 @@ pub(super) struct Keeper {
 
 /// What a keeper reports back.
 pub(super) trait Listener: Send + 'static {
-    /// A heartbeat that began at this time was answered.
+    /// What a heartbeat found. The last one that was written for every lease, and not kept from it
+    /// by somebody who may be taking one over, began at this time.
     fn beaten(&self, at: Instant, lost: Vec<LeaseId>, cancel: Vec<TaskId>);
     fn trouble(&self, error: Error);
 }
@@ -84,6 +85,8 @@ struct Beating<L> {
     /// Whether the last beat failed: an outage is reported once.
     failing: bool,
     next: Instant,
+    /// When the last beat began that was written for every lease.
+    heard: Instant,
 }
 
 impl<L: Listener> Beating<L> {
@@ -97,6 +100,7 @@ impl<L: Listener> Beating<L> {
             connection: None,
             failing: false,
             next: Instant::now(),
+            heard: Instant::now(),
         }
     }
 
@@ -160,7 +164,10 @@ impl<L: Listener> Beating<L> {
         for lease in &lost {
             self.held.remove(lease);
         }
-        self.listener.beaten(began, lost, beaten.cancel);
+        if !busy {
+            self.heard = began;
+        }
+        self.listener.beaten(self.heard, lost, beaten.cancel);
     }
 
     fn failed(&mut self, error: Error) {
@@ -189,6 +196,31 @@ pub(super) async fn deadline<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Heard(Arc<std::sync::Mutex<Vec<(Instant, Vec<TaskId>)>>>);
+
+    impl Listener for Heard {
+        fn beaten(&self, at: Instant, _: Vec<LeaseId>, cancel: Vec<TaskId>) {
+            self.0.lock().unwrap().push((at, cancel));
+        }
+
+        fn trouble(&self, _: Error) {}
+    }
+
+    #[tokio::test]
+    async fn a_beat_that_could_not_be_written_shows_no_lease_alive_but_tells_of_cancels() {
+        let heard = Heard::default();
+        let backend = Arc::new(crate::MemoryBackend::new());
+        let mut beating = Beating::new(backend, Duration::from_secs(15), heard.clone());
+        let (lease, task) = (LeaseId::new(), TaskId::new());
+        let first = Instant::now();
+        let second = first + Duration::from_secs(1);
+        let pulse = |pulse| Beaten { leases: vec![pulse], cancel: vec![task] };
+        beating.beaten(first, &[lease], pulse(Pulse::Alive));
+        beating.beaten(second, &[lease], pulse(Pulse::Busy));
+        assert_eq!(*heard.0.lock().unwrap(), [(first, vec![task]), (first, vec![task])]);
+    }
 
     #[tokio::test]
     async fn a_call_that_panics_is_answered_all_the_same() {
