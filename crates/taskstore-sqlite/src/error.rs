@@ -5,7 +5,7 @@ use taskstore_core::{Error, Result};
 
 use crate::migrate::LATEST;
 
-/// What may pass (a lock, a full or failing disk) is worth another try; the rest would come again.
+/// What may pass (a lock, a full, failing or read-only disk) is worth another try; the rest would come again.
 pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
     if let Some(missing) = missing_table(&error) {
         return missing;
@@ -15,6 +15,7 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::DiskFull
+            | ErrorCode::ReadOnly
             | ErrorCode::SystemIoFailure
             | ErrorCode::OutOfMemory
             | ErrorCode::OperationInterrupted
@@ -69,5 +70,25 @@ pub(crate) trait Mapped<T> {
 impl<T> Mapped<T> for rusqlite::Result<T> {
     fn mapped(self) -> Result<T> {
         self.map_err(from_sqlite)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: i32) -> Error {
+        from_sqlite(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None))
+    }
+
+    #[test]
+    fn what_an_operator_can_mend_is_worth_another_try_and_a_bad_value_is_not() {
+        use rusqlite::ffi::{
+            SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY, SQLITE_TOOBIG,
+        };
+        for code in [SQLITE_BUSY, SQLITE_FULL, SQLITE_IOERR, SQLITE_READONLY] {
+            assert!(of(code).is_retryable(), "{code}");
+        }
+        assert!(!of(SQLITE_TOOBIG).is_retryable());
     }
 }
