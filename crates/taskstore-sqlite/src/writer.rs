@@ -167,7 +167,10 @@ impl Work {
     fn serve(&self, session: &Session<'_>, mut group: Vec<Box<dyn Request>>) {
         let alone = group.len() == 1;
         let mut failed = whole(session, &mut group).err();
-        if failed.is_some() && !alone {
+        // No request is to blame for a lock that could not be had or a disk that is full, and none
+        // that failed is `Unavailable` here: another try would make all of them wait once more.
+        let blames_one = failed.as_ref().is_some_and(|error| !error.is_retryable());
+        if blames_one && !alone {
             tracing::debug!(requests = group.len(), "a group failed; each gets a savepoint");
             failed = one_by_one(session, &mut group).err();
         }
