@@ -197,8 +197,10 @@ pub(super) async fn deadline<T>(
 mod tests {
     use super::*;
 
+    type Beats = Vec<(Instant, Vec<TaskId>)>;
+
     #[derive(Clone, Default)]
-    struct Heard(Arc<std::sync::Mutex<Vec<(Instant, Vec<TaskId>)>>>);
+    struct Heard(Arc<std::sync::Mutex<Beats>>);
 
     impl Listener for Heard {
         fn beaten(&self, at: Instant, _: Vec<LeaseId>, cancel: Vec<TaskId>) {
