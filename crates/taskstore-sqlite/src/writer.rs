@@ -141,7 +141,7 @@ impl Work {
                 checkpoint.written();
             }
             if checkpoint.is_due(&self.log) {
-                run_checkpoint(connection);
+                run_checkpoint(connection, &self.log);
                 checkpoint = Checkpoint::default();
             }
         }
@@ -270,7 +270,11 @@ impl Checkpoint {
 
 /// Copies the log into the file and empties it, without waiting for anybody: if it waited, one open
 /// reader would stop every writer. What cannot be done is done next time.
-fn run_checkpoint(connection: &Connection) {
+fn run_checkpoint(connection: &Connection, log: &std::path::Path) {
+    // Emptying what is empty writes all the same, and every other process looks what has changed.
+    if std::fs::metadata(log).is_ok_and(|log| log.len() == 0) {
+        return;
+    }
     let began = Instant::now();
     let done = without_waiting(|| {
         connection
@@ -280,5 +284,31 @@ fn run_checkpoint(connection: &Connection) {
     match done {
         Ok(busy) => tracing::trace!(busy, took = ?began.elapsed(), "checkpoint"),
         Err(error) => tracing::debug!(%error, "a checkpoint failed; it is tried again"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        connection::{PATIENT, open_reader, open_writer},
+        options::Synchronous,
+    };
+
+    #[test]
+    fn an_idle_writer_leaves_the_file_alone_however_often_it_is_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("t.db");
+        let log = folder.path().join("t.db-wal");
+        let connection = open_writer(&path, Synchronous::Full, PATIENT).unwrap();
+        connection.execute_batch("CREATE TABLE t(a)").unwrap();
+        let other = open_reader(&path).unwrap();
+        let version =
+            || -> i64 { other.query_row("PRAGMA data_version", [], |row| row.get(0)).unwrap() };
+        run_checkpoint(&connection, &log);
+        assert_eq!(std::fs::metadata(&log).unwrap().len(), 0);
+        let before = version();
+        run_checkpoint(&connection, &log);
+        assert_eq!(version(), before, "every other process would look what has changed");
     }
 }
