@@ -14,6 +14,8 @@ pub(crate) type Moment = Duration;
 
 /// The shortest time between two reads.
 const PAUSE_MIN: Duration = Duration::from_millis(20);
+/// The longest: leases that are not in sight yet may be much shorter than this runner's.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
 /// What one lease showed when it was first seen at its present beat.
 #[derive(Clone, Copy, Debug)]
@@ -39,11 +41,13 @@ impl Watcher {
     }
 
     /// How long to wait at `now` for the next read: an eighth of the shortest lease in sight, so
-    /// that an ordinary delay never makes a gap, and no longer than until a lease may be dead.
+    /// that an ordinary delay never makes a gap, 2 s at most, and no longer than until a lease may be
+    /// dead.
     pub(crate) fn pause(&self, now: Moment) -> Duration {
         let ripe = self.seen.values().map(|s| (s.since + s.lease_for).saturating_sub(now)).min();
         let shortest = self.seen.values().map(|s| s.lease_for).min();
         let regular = shortest.map_or(self.lease_for, |shortest| shortest.min(self.lease_for)) / 8;
+        let regular = regular.min(PAUSE_MAX);
         ripe.map_or(regular, |ripe| ripe.min(regular)).max(PAUSE_MIN)
     }
 
@@ -190,6 +194,22 @@ mod tests {
         assert_eq!(watcher.pause(at(3_900)), Duration::from_millis(100), "it is ripe at 4,000");
         watcher.read(at(1_000), at(1_000), &[]);
         assert_eq!(watcher.pause(at(1_000)), Duration::from_secs(2));
+    }
+
+    #[test]
+    fn a_runner_with_a_long_lease_sees_the_death_of_one_with_a_short_lease_in_time() {
+        let length = Duration::from_secs(15);
+        let lease = LateLease { lease: LeaseId::new(), beat: 7, lease_for: length };
+        let mut watcher = Watcher::new(Duration::from_secs(86_400));
+        let mut now = watcher.pause(at(0));
+        loop {
+            let late = if now * 3 >= length { vec![lease] } else { vec![] };
+            if !watcher.read(now, now, &late).is_empty() {
+                break;
+            }
+            now += watcher.pause(now);
+        }
+        assert!(now <= length * 3 / 2 + Duration::from_secs(2), "{now:?}");
     }
 
     #[test]
