@@ -13,6 +13,8 @@ use crate::{
 
 /// The longest time between two beats.
 const BEAT_EVERY_MAX: Duration = Duration::from_secs(1);
+/// The longest that a call to the store is waited for.
+const CALL_MAX: Duration = Duration::from_secs(30);
 /// How often to try again while the store does not answer.
 const RETRY_EVERY: Duration = Duration::from_millis(250);
 
@@ -94,7 +96,7 @@ impl<L: Listener> Beating<L> {
         Self {
             backend,
             listener,
-            deadline: lease_for / 4,
+            deadline: call_limit(lease_for),
             every: (lease_for / 4).min(BEAT_EVERY_MAX),
             held: BTreeSet::new(),
             connection: None,
@@ -178,6 +180,12 @@ impl<L: Listener> Beating<L> {
     }
 }
 
+/// How long a call to the store is waited for: a quarter of the lease, so that there is time for
+/// others, and not for hours where leases are long.
+pub(super) fn call_limit(lease_for: Duration) -> Duration {
+    (lease_for / 4).min(CALL_MAX)
+}
+
 /// A call to the store that is given up after a while. One that panics is answered, too: a runner
 /// would wait for the answer for ever.
 pub(super) async fn deadline<T>(
@@ -222,6 +230,12 @@ mod tests {
         beating.beaten(first, &[lease], pulse(Pulse::Alive));
         beating.beaten(second, &[lease], pulse(Pulse::Busy));
         assert_eq!(*heard.0.lock().unwrap(), [(first, vec![task]), (first, vec![task])]);
+    }
+
+    #[test]
+    fn a_call_is_given_up_in_time_for_another_and_never_waited_for_for_hours() {
+        assert_eq!(call_limit(Duration::from_secs(2)), Duration::from_millis(500));
+        assert_eq!(call_limit(Duration::from_secs(86_400)), Duration::from_secs(30));
     }
 
     #[tokio::test]

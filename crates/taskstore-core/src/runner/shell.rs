@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     execute::{self, Running},
     handle::{Done, Stopped},
-    keeper::{Keeper, Listener, deadline},
+    keeper::{Keeper, Listener, call_limit, deadline},
     known,
     machine::{Action, Config, Event, Lane, Machine},
     news::News,
@@ -75,7 +75,7 @@ impl Shell {
             keeper,
             queues: config.queues.clone(),
             started,
-            deadline: config.lease_for / 4,
+            deadline: call_limit(config.lease_for),
             poll: config.poll,
             machine: Machine::new(config),
             running: HashMap::new(),

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::keeper::deadline;
+use super::keeper::{call_limit, deadline};
 use crate::{
     Backend, LeaseId, Result, RunnerId,
     backend::{LateLease, Settle, Settlement, TakeOver, TakenOver},
@@ -23,16 +23,16 @@ const BATCH_MAX: usize = 1_000;
 /// Watches until it is dropped.
 pub(super) async fn watch(store: Store, runner: RunnerId, lease_for: Duration) {
     let mut watcher = Watcher::new(lease_for);
-    let began = Instant::now();
+    let (began, limit) = (Instant::now(), call_limit(lease_for));
     loop {
         tokio::time::sleep(watcher.pause(began.elapsed())).await;
         let read_began = began.elapsed();
         let backend = store.backend();
-        match deadline(lease_for / 4, "reading late leases", backend.late_leases(LATE_MAX)).await {
+        match deadline(limit, "reading late leases", backend.late_leases(LATE_MAX)).await {
             Ok(late) => {
                 let dead = watcher.read(read_began, began.elapsed(), &late);
                 if !dead.is_empty() {
-                    take_over(&store, runner, lease_for / 4, dead).await;
+                    take_over(&store, runner, limit, dead).await;
                 }
             }
             Err(error) => {
