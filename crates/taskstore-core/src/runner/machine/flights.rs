@@ -91,7 +91,7 @@ impl Machine {
                 if let Some(claim) = request.then {
                     self.claims.in_doubt(self.now, claim.lease);
                 }
-                self.outbox(lane).push_next(request.settlements);
+                self.outbox(lane).push_again(request.settlements);
                 self.store_failed(error);
             }
             // No result is to blame for tables that are missing.
@@ -99,7 +99,7 @@ impl Machine {
                 if request.then.is_some() {
                     self.claims.failed(now);
                 }
-                self.outbox(lane).push_next(request.settlements);
+                self.outbox(lane).push_again(request.settlements);
                 self.store_failed(error);
             }
             Err(error) => self.refused_for_good(lane, request, error),

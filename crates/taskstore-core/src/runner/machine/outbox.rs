@@ -30,23 +30,23 @@ impl Outbox {
         self.oldest.get_or_insert(now);
     }
 
+    /// To be sent as it is, after the others of its kind; a substitute before them, so that it is
+    /// always known which batch it is.
     pub(super) fn push_again(&mut self, batch: Vec<Settlement>) {
-        if !batch.is_empty() {
-            self.again.push_back(batch);
+        if batch.is_empty() {
+            return;
         }
-    }
-
-    /// To be sent before anything else.
-    pub(super) fn push_next(&mut self, batch: Vec<Settlement>) {
-        if !batch.is_empty() {
+        if self.refused.is_some() {
             self.again.push_front(batch);
+        } else {
+            self.again.push_back(batch);
         }
     }
 
     /// Sends `substitute` instead, and remembers what it stands for.
     pub(super) fn substitute(&mut self, refused: Settlement, substitute: Settlement) {
         self.refused = Some(refused);
-        self.push_next(vec![substitute]);
+        self.push_again(vec![substitute]);
     }
 
     /// What the batch that has just landed stood for, if it was a substitute.
