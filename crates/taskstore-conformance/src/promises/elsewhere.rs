@@ -100,6 +100,9 @@ elsewhere! {
         "runner.isolates" by a_suspect_whose_lease_was_lost_meanwhile_does_not_run;
         "runner.isolates" by suspects_run_one_after_another_and_others_beside_them;
     }
+    in "crates/taskstore-core/src/runner/simulation/mod.rs" {
+        "runner.fleet" by whatever_fails_everything_ends_once_and_nothing_is_charged_that_did_not_start;
+    }
     in "tests/tests/faults/outage.rs" {
         "runner.keeps" by an_outage_longer_than_the_lease_loses_no_result_and_runs_nothing_twice;
         "runner.saved" by a_stop_during_an_outage_returns_when_everything_is_saved;

@@ -57,13 +57,13 @@ impl State {
         beaten
     }
 
-    /// Those without a beat for half their length, or with one in the future: a clock that stepped
+    /// Those without a beat for a third of their length, or with one in the future: a clock that stepped
     /// back hides no lease.
     pub(super) fn late_leases(&self, limit: u32, now: UtcDateTime) -> Vec<LateLease> {
         let mut late: Vec<_> = self
             .leases
             .iter()
-            .filter(|(_, row)| (now - row.beat_at).unsigned_abs() >= row.lease_for / 2)
+            .filter(|(_, row)| (now - row.beat_at).unsigned_abs() >= row.lease_for / 3)
             .collect();
         late.sort_by_key(|(_, row)| row.beat_at);
         late.into_iter()

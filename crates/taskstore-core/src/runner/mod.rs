@@ -14,6 +14,8 @@ mod news;
 mod runners;
 mod shell;
 mod signal;
+#[cfg(test)]
+mod simulation;
 mod summary;
 mod watch;
 

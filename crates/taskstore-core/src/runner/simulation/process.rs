@@ -1,0 +1,77 @@
+//! One simulated process: a machine, a watcher, what it keeps alive and what it runs.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use crate::{
+    LeaseId, QueueName, RunnerId, TaskId,
+    backend::{Known, Lease},
+    runner::machine::{Config, Machine, Moment},
+    watcher::Watcher,
+};
+
+/// The lease of every simulated runner.
+pub(super) const LEASE: Duration = Duration::from_secs(4);
+
+/// Which process, and which start of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Life {
+    pub(super) process: usize,
+    pub(super) start: u32,
+}
+
+/// A process that lives.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) life: Life,
+    pub(super) runner: RunnerId,
+    pub(super) machine: Machine,
+    pub(super) watcher: Watcher,
+    pub(super) held: BTreeSet<LeaseId>,
+    pub(super) running: BTreeMap<TaskId, Lease>,
+    /// The world's time when it started: moments of the machine count from here.
+    pub(super) started: Moment,
+    /// It does nothing until then.
+    pub(super) paused_until: Moment,
+    pub(super) stopping: bool,
+    pub(super) stopped: bool,
+}
+
+impl Process {
+    pub(super) fn start(life: Life, now: Moment, concurrency: usize, notified: bool) -> Self {
+        let runner = RunnerId::new();
+        let config = Config {
+            runner,
+            queues: vec![QueueName::default()],
+            concurrency,
+            prefetch_max: 20,
+            lease_for: LEASE,
+            poll: Duration::from_secs(1),
+            notified,
+            drain_deadline: Duration::from_secs(3),
+            grace: Duration::from_secs(1),
+            once: false,
+            known: Known::All,
+            new_lease: LeaseId::new,
+        };
+        Self {
+            life,
+            runner,
+            machine: Machine::new(config),
+            watcher: Watcher::new(LEASE),
+            held: BTreeSet::new(),
+            running: BTreeMap::new(),
+            started: now,
+            paused_until: Moment::ZERO,
+            stopping: false,
+            stopped: false,
+        }
+    }
+
+    /// The machine's own time.
+    pub(super) fn own(&self, now: Moment) -> Moment {
+        now.saturating_sub(self.started)
+    }
+}
