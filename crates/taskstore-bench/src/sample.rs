@@ -1,0 +1,111 @@
+//! What one measurement of one case gave.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::stats::percentile;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Figure {
+    /// Tasks per second.
+    TasksPerSecond,
+    /// CPU time of the measured process, user and system, in microseconds per task.
+    CpuMicrosPerTask,
+    /// Bytes that went into the write-ahead log, per task.
+    LogBytesPerTask,
+    /// Write transactions per task.
+    CommitsPerTask,
+    /// The most memory that the measured process had resident, in MB (of 1,000,000 bytes).
+    PeakMegabytes,
+    /// Tasks that ran more than once.
+    Duplicates,
+    /// Half took no longer, in milliseconds.
+    P50Millis,
+    /// 99 of 100 took no longer, in milliseconds.
+    P99Millis,
+    /// CPU time of the measured process, in percent of one core.
+    CpuPercent,
+    /// Write transactions per second.
+    CommitsPerSecond,
+}
+
+impl Figure {
+    /// The heading of its column.
+    #[must_use]
+    pub const fn heading(self) -> &'static str {
+        match self {
+            Self::TasksPerSecond => "tasks/s",
+            Self::CpuMicrosPerTask => "CPU µs/task",
+            Self::LogBytesPerTask => "WAL B/task",
+            Self::CommitsPerTask => "commits/task",
+            Self::PeakMegabytes => "peak MB",
+            Self::Duplicates => "run twice",
+            Self::P50Millis => "p50 ms",
+            Self::P99Millis => "p99 ms",
+            Self::CpuPercent => "CPU % of a core",
+            Self::CommitsPerSecond => "commits/s",
+        }
+    }
+}
+
+/// What one measurement of one case gave. What could not be measured on this system is not there.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// How many tasks it dealt with.
+    pub tasks: u64,
+    /// What was measured.
+    pub figures: BTreeMap<Figure, f64>,
+}
+
+impl Sample {
+    pub(crate) fn new(tasks: u64) -> Self {
+        Self { tasks, figures: BTreeMap::new() }
+    }
+
+    pub(crate) fn with(mut self, figure: Figure, value: impl Into<Option<f64>>) -> Self {
+        if let Some(value) = value.into() {
+            self.figures.insert(figure, value);
+        }
+        self
+    }
+
+    /// The total as a share of each task.
+    pub(crate) fn with_per_task(self, figure: Figure, total: impl Into<Option<f64>>) -> Self {
+        let tasks = self.tasks;
+        let share = total.into().filter(|_| tasks > 0).map(|total| total / tasks as f64);
+        self.with(figure, share)
+    }
+
+    /// Half and nearly all of these times, in milliseconds.
+    pub(crate) fn with_times(self, millis: &[f64]) -> Self {
+        self.with(Figure::P50Millis, percentile(millis, 50))
+            .with(Figure::P99Millis, percentile(millis, 99))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_outlives_its_way_through_json() {
+        let sample = Sample::new(4)
+            .with(Figure::TasksPerSecond, 1.5)
+            .with(Figure::PeakMegabytes, None)
+            .with_per_task(Figure::LogBytesPerTask, 10.0);
+        assert_eq!(sample.figures.get(&Figure::LogBytesPerTask), Some(&2.5));
+        assert_eq!(sample.figures.len(), 2, "what is not known is not there");
+        let json = serde_json::to_string(&sample).unwrap();
+        assert_eq!(serde_json::from_str::<Sample>(&json).unwrap(), sample);
+    }
+
+    #[test]
+    fn no_tasks_have_no_share() {
+        let sample = Sample::new(0).with_per_task(Figure::CpuMicrosPerTask, 10.0);
+        assert!(sample.figures.is_empty());
+    }
+}

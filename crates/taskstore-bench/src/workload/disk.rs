@@ -1,0 +1,41 @@
+//! What every durable commit has to wait for: a write that is on the disk. To tell a slow disk from
+//! slow code.
+
+use std::{
+    fs::File,
+    io::{Seek as _, Write as _},
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::millis;
+use crate::{Part, Result, Sample, part::Stage, place::Place};
+
+/// Overwritten in a ring, as SQLite's log is after a checkpoint.
+const BLOCKS: u64 = 256;
+const BLOCK: [u8; 4096] = [7; 4096];
+
+pub(crate) async fn measure(stage: &Stage, place: &Place, lasts: Duration) -> Result<Sample> {
+    stage.play(&Part::Disk { path: place.path().into(), lasts }).await
+}
+
+pub(crate) fn part(path: &Path, lasts: Duration) -> Result<Sample> {
+    let mut file = File::create(path)?;
+    for _ in 0..BLOCKS {
+        file.write_all(&BLOCK)?;
+    }
+    file.sync_all()?;
+
+    let mut times = Vec::new();
+    let began = Instant::now();
+    while began.elapsed() < lasts {
+        let write_began = Instant::now();
+        if times.len() as u64 % BLOCKS == 0 {
+            file.rewind()?;
+        }
+        file.write_all(&BLOCK)?;
+        file.sync_data()?;
+        times.push(millis(write_began.elapsed()));
+    }
+    Ok(Sample::new(0).with_times(&times))
+}
