@@ -27,6 +27,9 @@ struct Options {
     /// How often every case is measured; 3 by default.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..))]
     rounds: Option<u8>,
+    /// Only the cases whose names hold this text.
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Prints JSON instead of tables.
     #[arg(long)]
     json: bool,
@@ -66,7 +69,13 @@ async fn measure(options: &Options) -> Result<()> {
         None => Place::temporary_in(Path::new("."))?,
     };
     let size = if options.quick { Size::Quick } else { Size::Full };
-    let plan = Plan::new(size, options.rounds.map(usize::from));
+    let mut plan = Plan::new(size, options.rounds.map(usize::from));
+    if let Some(text) = &options.only {
+        plan.cases.retain(|case| case.name.contains(text.as_str()));
+        if plan.cases.is_empty() {
+            return Err(format!("no case's name holds {text:?}").into());
+        }
+    }
     let report = run(&plan, &place, &std::env::current_exe()?, |line| {
         // The measurement counts, whether or not somebody watches it.
         let _ = writeln!(io::stderr(), "{line}");

@@ -97,7 +97,7 @@ impl Place {
 
     /// What its commits cost, for reports.
     pub(crate) fn describe_durability(&self) -> String {
-        format!("SQLite WAL, synchronous={}", self.durability.as_sql())
+        format!("SQLite {}", self.durability.as_sql())
     }
 
     /// The folder that it lies in.

@@ -197,7 +197,7 @@ impl fmt::Display for Report {
             writeln!(f, "{line}")?;
         }
         for table in self.tables() {
-            writeln!(f, "\n{}\n{}", table.title, table.to_text())?;
+            write!(f, "\n{}\n{}", table.title, table.to_text())?;
         }
         Ok(())
     }

@@ -62,6 +62,9 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
         format!("{}, taskstore {}, SQLite {}", machine.date, machine.version, machine.sqlite),
         format!("{processor}, {} cores{memory}, {}{disk}", machine.cores, machine.system),
         format!("{} rounds, every case once in each", report.rounds),
+        "SQLite in WAL mode; FULL: a commit counts when it is on the disk; NORMAL: when the \
+         operating system has it"
+            .into(),
     ];
     if let Some(cores) = report.cores_used_by_others {
         facts.push(format!(
