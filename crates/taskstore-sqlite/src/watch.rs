@@ -4,12 +4,15 @@
 //! By inotify on the log, which every commit appends to; where there is none, by the file's version
 //! every 25 ms while somebody waits. Costs no statement while nothing happens. The beats of other
 //! processes are seen too, and end at the look.
+//!
+//! A commit is written to the log first, then synced, and only then there for others to read. So what
+//! inotify tells is that something is about to come, and the file's version tells when it has.
 
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use taskstore_core::{Error, Result};
@@ -25,6 +28,12 @@ use crate::{
 
 /// How often the file's version is read where inotify cannot be had.
 const POLL_EVERY: Duration = Duration::from_millis(25);
+/// How long after a write its commit is waited for: longer than a disk takes to sync. One that takes
+/// longer is found when a runner's own wait has ended.
+const COMMIT_LAG_MAX: Duration = Duration::from_millis(250);
+/// The pauses between looks at the version meanwhile.
+const COMMIT_PAUSE_MIN: Duration = Duration::from_micros(100);
+const COMMIT_PAUSE_MAX: Duration = Duration::from_millis(4);
 
 /// Starts the thread that watches; it ends when `wakeups` is closed and [`Watch`] is dropped.
 pub(crate) fn start(
@@ -92,23 +101,51 @@ impl Drop for Watch {
 fn run(path: &Path, ears: Option<Ears>, texts: &Texts, wakeups: &Wakeups) -> Result<()> {
     let connection = open_reader(path).mapped()?;
     let statements = Statements::new(&connection, texts);
+    let mut version = Version::default();
     if let Some(mut ears) = ears {
         while ears.hear() {
-            wakeups.changed();
-            look(&statements, wakeups);
+            expect_commit(&statements, wakeups, &mut version);
         }
     }
-    let mut seen = -1_i64;
     while !wakeups.is_closed() && wakeups.wait_for_waiters(POLL_EVERY) {
-        let version = statements.first(Sql::DataVersion, [], |row| row.get(0));
-        let version = version.ok().flatten().unwrap_or(seen);
-        if version != seen {
-            seen = version;
+        if version.has_changed(&statements) {
             wakeups.changed();
             look(&statements, wakeups);
         }
     }
     Ok(())
+}
+
+/// The log was written to: looks at what is committed from then on, until what was written must be
+/// there. What is written meanwhile is heard of afterwards, and waited for in turn.
+fn expect_commit(statements: &Statements<'_>, wakeups: &Wakeups, version: &mut Version) {
+    // Also before it can be seen: a claim in between may not have seen it.
+    wakeups.changed();
+    let written = Instant::now();
+    loop {
+        if version.has_changed(statements) {
+            wakeups.changed();
+            look(statements, wakeups);
+        }
+        let waited = written.elapsed();
+        if waited >= COMMIT_LAG_MAX || wakeups.is_closed() {
+            return;
+        }
+        thread::sleep((waited / 8).clamp(COMMIT_PAUSE_MIN, COMMIT_PAUSE_MAX));
+    }
+}
+
+/// What the file's version was when it was last read: it changes with every commit of others.
+#[derive(Default)]
+struct Version(Option<i64>);
+
+impl Version {
+    /// Whether it is another one than last time. One that cannot be read is no news.
+    fn has_changed(&mut self, statements: &Statements<'_>) -> bool {
+        let version = statements.first(Sql::DataVersion, [], |row| row.get(0));
+        let Some(version) = version.ok().flatten() else { return false };
+        self.0.replace(version) != Some(version)
+    }
 }
 
 /// Wakes those for whom there is work. An error (a file not migrated yet, a lock) is no news.

@@ -92,3 +92,24 @@ async fn a_task_of_another_process_that_is_due_before_the_deadline_wakes() {
     tokio::join!(async { drop(other.enqueue(&Enqueue::new(&[soon])).await.unwrap()) }, wait);
     assert!(began.elapsed() < LONG / 2);
 }
+
+#[tokio::test]
+async fn no_work_of_another_process_is_looked_for_before_it_can_be_seen() {
+    let store = Store::new().await;
+    let other = store.other().await;
+    let waited = queues();
+    let mut late = Vec::new();
+    for n in 0..30 {
+        idle(&store).await;
+        let wait = store.backend.wait_for_work(&waited, LONG);
+        other.enqueue(&Enqueue::new(&[store.task()])).await.unwrap();
+        let began = Instant::now();
+        wait.await;
+        // The checkpoint of the other process comes a second later, and would be heard too.
+        if began.elapsed() > Duration::from_millis(500) {
+            late.push((n, began.elapsed()));
+        }
+        assert_eq!(store.claim(1).await.tasks.len(), 1);
+    }
+    assert!(late.is_empty(), "{late:?}");
+}
