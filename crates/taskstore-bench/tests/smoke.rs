@@ -1,6 +1,8 @@
 //! Every case at a size that means nothing, by the program itself: they work, and say what they
 //! promise to say.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use taskstore_bench::{Figure, Line, Place, Plan, Report, Size, run};

@@ -12,7 +12,7 @@ use super::millis;
 use crate::{Part, Result, Sample, part::Stage, place::Place};
 
 /// Overwritten in a ring, as SQLite's log is after a checkpoint.
-const BLOCKS: u64 = 256;
+const BLOCKS: usize = 256;
 const BLOCK: [u8; 4096] = [7; 4096];
 
 pub(crate) async fn measure(stage: &Stage, place: &Place, lasts: Duration) -> Result<Sample> {
@@ -29,13 +29,16 @@ pub(crate) fn part(path: &Path, lasts: Duration) -> Result<Sample> {
     let mut times = Vec::new();
     let began = Instant::now();
     while began.elapsed() < lasts {
-        let write_began = Instant::now();
-        if times.len() as u64 % BLOCKS == 0 {
-            file.rewind()?;
+        file.rewind()?;
+        for _ in 0..BLOCKS {
+            let write_began = Instant::now();
+            file.write_all(&BLOCK)?;
+            file.sync_data()?;
+            times.push(millis(write_began.elapsed()));
+            if began.elapsed() >= lasts {
+                break;
+            }
         }
-        file.write_all(&BLOCK)?;
-        file.sync_data()?;
-        times.push(millis(write_began.elapsed()));
     }
     Ok(Sample::new(0).with_times(&times))
 }
