@@ -15,7 +15,7 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such thing.
-    #[error("{what} {key} was not found")]
+    #[error("{what} {key} was not found{}", advice(what))]
     NotFound {
         /// What was looked for: `task`, `task definition`, `handler`.
         what: &'static str,
@@ -78,6 +78,14 @@ pub enum Error {
     },
 }
 
+/// What to do about a thing that is missing, where that is always the same.
+fn advice(what: &str) -> &'static str {
+    match what {
+        "task definition" => ": it is made when its handler is registered",
+        _ => "",
+    }
+}
+
 impl Error {
     /// A value that cannot be accepted.
     pub fn invalid(field: &'static str, reason: impl Into<String>) -> Self {
@@ -114,5 +122,19 @@ impl Error {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_definition_says_how_it_is_made_and_other_things_do_not() {
+        assert_eq!(
+            Error::not_found("task definition", "email.send").to_string(),
+            "task definition email.send was not found: it is made when its handler is registered",
+        );
+        assert_eq!(Error::not_found("task", "7").to_string(), "task 7 was not found");
     }
 }

@@ -53,7 +53,11 @@ fn missing_table(error: &rusqlite::Error) -> Option<Error> {
 
 /// A file that was never migrated, or not with this prefix.
 pub(crate) const fn no_tables() -> Error {
-    Error::Schema { found: 0, expected: LATEST, advice: "run the migrations" }
+    Error::Schema {
+        found: 0,
+        expected: LATEST,
+        advice: "run the migrations with Store::migrate, or connect with auto_migrate",
+    }
 }
 
 /// A background task of the runtime that did not finish.

@@ -138,9 +138,11 @@ pub(crate) fn check(connection: &rusqlite::Connection, texts: &Texts) -> Result<
     check_compatible(&applied)?;
     match newest(&applied) {
         0 => Err(no_tables()),
-        found if found < LATEST => {
-            Err(Error::Schema { found, expected: LATEST, advice: "run the migrations" })
-        }
+        found if found < LATEST => Err(Error::Schema {
+            found,
+            expected: LATEST,
+            advice: "run the migrations with Store::migrate, or connect with auto_migrate",
+        }),
         _ => Ok(()),
     }
 }

@@ -66,7 +66,10 @@ fn path_from(bytes: Vec<u8>) -> Result<PathBuf> {
         return Err(invalid("its path holds a NUL character"));
     }
     let path = text(bytes)?;
-    if path == ":memory:" || path.ends_with('/') {
+    if path == ":memory:" {
+        return Err(invalid("it has no file; a store in memory has the URL memory:"));
+    }
+    if path.ends_with('/') {
         return Err(invalid(format!("{path:?} is not the path of a file")));
     }
     Ok(path.into())
