@@ -32,8 +32,14 @@
 //! harness = false
 //! ```
 //!
+//! How a [`Backend`](taskstore_core::Backend) is written is on the page of
+//! [`taskstore_core::backend`]. A store that several processes can share implements
+//! [`Harness::reopen`], too.
+//!
 //! Each case is a test of its own, named `noun::given_when_then`, so the usual filters work:
-//! `cargo test --test conformance -- lease::`. A case that
+//! `cargo test --test conformance -- lease::`. The nouns, in an order that suits a store that is
+//! being written: `schema`, `definition`, `enqueue`, `unique`, `claim`, `settle`, `promote`, `retry`,
+//! `lease`, `isolate`, `control`, `cancel`, `pause`, `report`, `wake`, `input`, `race`, `random`. A case that
 //! [`Capabilities`](taskstore_core::backend::Capabilities) rule out is shown as ignored, with the
 //! reason in brackets, and never as ok.
 //!

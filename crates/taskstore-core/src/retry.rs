@@ -22,7 +22,8 @@ pub const MAX_ATTEMPTS: u32 = 20;
 ///
 /// ```
 /// use std::time::Duration;
-/// use taskstore_core::Backoff;
+/// # use taskstore_core as taskstore;
+/// use taskstore::Backoff;
 ///
 /// assert_eq!(Backoff::default().delay(2, 0.5), Duration::from_secs(16));
 /// let quick = Backoff::exponential(Duration::from_secs(1), Duration::from_secs(60));

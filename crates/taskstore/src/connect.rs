@@ -13,8 +13,8 @@ use taskstore_core::{
     Error, MemoryBackend, QueueName, Result, RunError, Store, StoreBuilder, TaskId, limits,
 };
 
-/// What a URL may begin with, for errors.
-const KNOWN: &str = "sqlite://, memory:, postgres:// and mysql://";
+/// What a URL may look like, for errors.
+const KNOWN: &str = "sqlite://tasks.db and memory:";
 
 /// Opens the store that a URL names, when the builder is awaited.
 ///
@@ -24,6 +24,15 @@ const KNOWN: &str = "sqlite://, memory:, postgres:// and mysql://";
 /// | `memory:` | this process's memory: for tests. Each call opens an empty one |
 ///
 /// `postgres://` and `mysql://` are known, but not there yet.
+///
+/// A `sqlite://` URL may say more after a `?`, as in `sqlite://tasks.db?synchronous=normal&readers=8`:
+///
+/// | parameter | values, the default first |
+/// |---|---|
+/// | `synchronous` | `full`: what is committed outlives a loss of power; `normal`: faster, and it outlives a crash of the process only |
+/// | `readers` | `4`: how many connections read at the same time, 1 to 64 |
+/// | `prefix` | none: what goes before the name of every table, such as `app_` |
+/// | `wakeup` | `auto`; `poll`, where inotify hears nothing; `off`: idle runners only poll for the work of other processes |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -126,10 +135,10 @@ impl Connect {
                 Err(invalid(format!("{scheme}:// is not there yet in this version")))
             }
             // Before anything but `://` may stand a user's name or worse.
-            Some(scheme) if self.url[scheme.len()..].starts_with("://") => {
-                Err(invalid(format!("{scheme:?} is no scheme that is known; there are {KNOWN}")))
-            }
-            _ => Err(invalid(format!("it has no scheme; there are {KNOWN}"))),
+            Some(scheme) if self.url[scheme.len()..].starts_with("://") => Err(invalid(format!(
+                "{scheme:?} is no scheme that is known; URLs look like {KNOWN}"
+            ))),
+            _ => Err(invalid(format!("it has no scheme; URLs look like {KNOWN}"))),
         }
     }
 

@@ -33,6 +33,56 @@
 //! waits in a **queue**. A [`TaskHandler`] is the code that does it. A **runner** claims tasks and
 //! runs them; its right to a task is a **lease**, and each run is an **attempt**.
 //!
+//! # More of it
+//!
+//! ```
+//! use std::time::Duration;
+//! use taskstore::TaskError;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> taskstore::Result<()> {
+//! let store = taskstore::connect("memory:").auto_migrate(true).await?;
+//!
+//! // A closure is a handler, too. What it returns is the task's output.
+//! store
+//!     .register_fn("report.build", |ctx, month: u8| async move {
+//!         if month > 12 {
+//!             // Not tried again. `?`, or TaskError::retryable, would be.
+//!             return Err(TaskError::permanent(format!("there is no month {month}")));
+//!         }
+//!         ctx.log_info(format!("attempt {}", ctx.attempt()));
+//!         Ok(u32::from(month) * 1_000)
+//!     })
+//!     .await?;
+//!
+//! // By queue, alias and parameters; with options, which are those of `enqueue`, too.
+//! let may = store.enqueue_by_alias("reports", "report.build", 5).priority(-10).await?;
+//! let bad = store.enqueue_by_alias("reports", "report.build", 13).max_attempts(3).await?;
+//! store.enqueue_by_alias("reports", "report.build", 6).delay(Duration::from_secs(3600)).await?;
+//!
+//! // While a task with this key waits, runs or is paused there is no second one.
+//! let one = store.enqueue_by_alias("reports", "report.build", 7).unique("2026-07").await?;
+//! let same = store.enqueue_by_alias("reports", "report.build", 7).unique("2026-07").await?;
+//! assert_eq!(one, same);
+//!
+//! // A runner serves `default` unless it is told which queues. This one returns when nothing is due.
+//! let summary = store.runner().queue("reports").run_once().await?;
+//! assert_eq!(summary.to_string(), "2 succeeded, 1 failed");
+//!
+//! // What became of them.
+//! let task = store.tasks().get(may).await?;
+//! assert_eq!((task.status.as_str(), task.attempts), ("success", 1));
+//! assert_eq!(task.output.unwrap().get(), "5000");
+//! assert_eq!(store.tasks().log(may).await?[0].text, "attempt 1");
+//! assert_eq!(store.tasks().attempts(bad).await?[0].error.as_deref(), Some("there is no month 13"));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! To serve until Ctrl-C or SIGTERM: `store.runner().run_until(taskstore::shutdown_signal()).await`.
+//! Failures, panics and errors of the database are logged with `tracing`, or given to
+//! [`Connect::on_error`].
+//!
 //! # What is where
 //!
 //! - [`connect`] opens a [`Store`] by the URL of a database; the store takes handlers and tasks.
@@ -58,6 +108,7 @@ pub use taskstore_core::{
     TaskHandler, TaskId, TaskKey, TaskResult, Tasks, limits, shutdown_signal,
 };
 #[cfg(feature = "sqlite")]
+#[doc(inline)]
 pub use taskstore_sqlite as sqlite;
 
 /// For whoever writes a store of their own: the [`Backend`](backend::Backend) trait, the requests

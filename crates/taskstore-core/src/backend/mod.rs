@@ -31,7 +31,41 @@
 //!   path costs a round trip or a transaction per task.
 //!
 //! Requests are `#[non_exhaustive]` and made by constructors, so that they can grow. Answers are
-//! plain: a new field in an answer is a new promise, and every implementer must keep it.
+//! plain: a new field in an answer is a new promise, and every implementer must keep it. Only
+//! [`Capabilities`] may grow as well: what an implementer has never heard of, it does not claim.
+//!
+//! # How to write one
+//!
+//! [`Backend`] and [`Heartbeat`] are implemented with the attribute of the crate `async-trait`:
+//!
+//! ```
+//! use async_trait::async_trait;
+//! use taskstore_core::{
+//!     LeaseId, Result,
+//!     backend::{Beaten, Capabilities, Heartbeat, Pulse},
+//! };
+//!
+//! fn capabilities() -> Capabilities {
+//!     let mut able = Capabilities::default(); // nothing
+//!     able.durable = true;
+//!     able
+//! }
+//!
+//! struct NobodyIsAlive;
+//!
+//! #[async_trait]
+//! impl Heartbeat for NobodyIsAlive {
+//!     async fn beat(&mut self, leases: &[LeaseId]) -> Result<Beaten> {
+//!         Ok(Beaten { leases: vec![Pulse::Lost; leases.len()], cancel: Vec::new() })
+//!     }
+//! }
+//! ```
+//!
+//! Parameters and outputs are `serde_json::value::RawValue` (feature `raw_value`), which an engine
+//! stores as text and never parses; times are `time::UtcDateTime`. [`MemoryBackend`](crate::MemoryBackend)
+//! is the reference, and made to be read. Begin with the tables and definitions, then enqueue, claim
+//! and settle, then leases, and let the suite in `taskstore-conformance` say after each what is
+//! missing.
 
 mod claim;
 mod control;

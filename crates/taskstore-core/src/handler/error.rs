@@ -22,7 +22,8 @@ pub type TaskResult<T> = Result<T, TaskError>;
 ///
 /// ```
 /// use std::time::Duration;
-/// use taskstore_core::{TaskError, TaskResult};
+/// # use taskstore_core as taskstore;
+/// use taskstore::{TaskError, TaskResult};
 ///
 /// fn charge(card: &str, amount: &str) -> TaskResult<u32> {
 ///     if card.is_empty() {

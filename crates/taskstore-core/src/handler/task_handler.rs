@@ -14,7 +14,8 @@ use crate::{Backoff, MAX_ATTEMPTS};
 ///
 /// ```
 /// use serde::{Deserialize, Serialize};
-/// use taskstore_core::{TaskContext, TaskHandler, TaskResult};
+/// # use taskstore_core as taskstore;
+/// use taskstore::{TaskContext, TaskHandler, TaskResult};
 ///
 /// #[derive(Serialize, Deserialize)]
 /// struct Email { to: String }
@@ -90,7 +91,8 @@ pub trait TaskHandler: Send + Sync + 'static {
 ///
 /// ```
 /// use serde::Serialize;
-/// use taskstore_core::TaskKey;
+/// # use taskstore_core as taskstore;
+/// use taskstore::TaskKey;
 ///
 /// #[derive(Serialize)]
 /// struct Email { to: String }

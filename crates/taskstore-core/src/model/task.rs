@@ -18,11 +18,12 @@ pub struct Task {
     pub definition: DefinitionId,
     /// The alias of that definition.
     pub alias: Alias,
-    /// What its handler is given, as JSON.
+    /// What its handler is given, as JSON: `parameters.get()` is the text.
     pub parameters: Box<RawValue>,
-    /// What its handler returned when it succeeded.
+    /// What its handler returned when it succeeded, as JSON: `get()` is the text.
     pub output: Option<Box<RawValue>>,
-    /// The newest error of any of its attempts, or why it was canceled.
+    /// The newest error of any of its attempts, also when a later one succeeded; or why it was
+    /// canceled.
     pub last_error: Option<String>,
     /// How far its handler has come, as last reported.
     pub progress: Option<Progress>,
@@ -32,7 +33,7 @@ pub struct Task {
     pub attempts: u32,
     /// `None`: as its handler says.
     pub max_attempts: Option<u32>,
-    /// Whether a lease on it was lost together with others: it runs next in a lease of its own.
+    /// Whether its runner died while it held the task: it runs next in a lease of its own.
     pub suspect: bool,
     /// When it may run.
     pub run_at: UtcDateTime,

@@ -3,6 +3,11 @@
 /// Waits for Ctrl-C, or for SIGTERM where there is one: what Kubernetes, systemd and people send.
 ///
 /// If no handler can be installed it never returns, so that a runner does not stop for no reason.
+///
+/// From the first call on, these signals no longer end the process by themselves: a second Ctrl-C
+/// does not cut short a stop that waits for running tasks. How long that may take is up to
+/// [`RunnerBuilder::drain_deadline`](crate::RunnerBuilder::drain_deadline) and
+/// [`grace`](crate::RunnerBuilder::grace).
 pub async fn shutdown_signal() {
     let name = tokio::select! {
         () = ctrl_c() => "Ctrl-C",

@@ -16,7 +16,8 @@ const MAX_CONCURRENCY: usize = 10;
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// use taskstore_core::{MemoryBackend, Store};
+/// # use taskstore_core as taskstore;
+/// use taskstore::{MemoryBackend, Store};
 ///
 /// let store = Store::builder(MemoryBackend::new())
 ///     .auto_migrate(true)

@@ -322,7 +322,8 @@ macro_rules! options {
                 self
             }
 
-            /// Runs it at this time, at most 100 years ahead; at once when it has passed. Of
+            /// Runs it at this time, at most 100 years ahead; at once when it has passed. A
+            /// [`SystemTime`](std::time::SystemTime) will do, or a time of the crate `time`. Of
             /// [`delay`](Self::delay) and `at` the last one counts.
             pub fn at(mut self, time: impl Into<UtcDateTime>) -> Self {
                 self.options.when(When::At(time.into()));

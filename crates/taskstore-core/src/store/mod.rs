@@ -36,7 +36,8 @@ use crate::{Backend, QueueName, TaskId, handler::Registry, runner::Runners};
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// use std::time::Duration;
-/// use taskstore_core::{MemoryBackend, Store, TaskKey};
+/// # use taskstore_core as taskstore;
+/// use taskstore::{MemoryBackend, Store, TaskKey};
 ///
 /// struct SendEmail;
 /// impl TaskKey for SendEmail {

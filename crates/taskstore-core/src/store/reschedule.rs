@@ -62,7 +62,8 @@ impl Reschedule {
         self
     }
 
-    /// Runs it at this time, at most 100 years ahead; at once when it has passed.
+    /// Runs it at this time, at most 100 years ahead; at once when it has passed. A
+    /// [`SystemTime`](std::time::SystemTime) will do, or a time of the crate `time`.
     pub fn at(mut self, time: impl Into<UtcDateTime>) -> Self {
         self.when = Some(check_when(When::At(time.into())));
         self

@@ -20,7 +20,8 @@ const NO_REASON: &str = "canceled";
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-/// use taskstore_core::{MemoryBackend, Status, Store};
+/// # use taskstore_core as taskstore;
+/// use taskstore::{MemoryBackend, Status, Store};
 ///
 /// let store = Store::new(MemoryBackend::new());
 /// store.register_fn("email.send", |_, _: u8| async { Ok(()) }).await?;
