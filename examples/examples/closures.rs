@@ -39,7 +39,7 @@ async fn main() -> taskstore::Result<()> {
         let task = store.tasks().get(id).await?;
         let output = task.output.as_deref().map_or("", |json| json.get());
         let error = task.last_error.as_deref().unwrap_or("");
-        println!("{} {}: {} {output}{error}", task.alias, task.parameters, task.status);
+        println!("{} {}: {}: {output}{error}", task.alias, task.parameters, task.status);
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ async fn work(url: &str) -> Result<()> {
     let director_is_gone = async {
         let _ = tokio::io::stdin().read_to_end(&mut Vec::new()).await;
     };
-    // A short lease: what this process holds runs elsewhere some 5 s after it was killed.
+    // A short lease: what this process holds runs elsewhere some 3 s after it was killed.
     let runner = store.runner().concurrency(2).prefetch(0).lease(Duration::from_secs(2));
     Ok(runner.run_until(director_is_gone).await?)
 }
