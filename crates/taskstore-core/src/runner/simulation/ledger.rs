@@ -1,8 +1,8 @@
 //! What really happened to each task, and what must not have.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Status, Task, TaskId};
+use crate::{LeaseId, Status, Task, TaskId};
 
 use super::process::Life;
 
@@ -12,12 +12,16 @@ struct Run {
     life: Life,
     /// Its end was accepted by the store: whatever runs next is another attempt.
     accepted: bool,
+    /// It had a lease of its own.
+    alone: bool,
 }
 
 /// The history of all tasks.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     runs: BTreeMap<TaskId, Vec<Run>>,
+    /// Leases that were granted to one task alone.
+    isolated: BTreeMap<TaskId, BTreeSet<LeaseId>>,
     /// Lives that crashed, or were paused for longer than a lease.
     harmed: Vec<Life>,
     pub(super) violations: Vec<String>,
@@ -33,7 +37,7 @@ impl Ledger {
     }
 
     /// A handler begins. Whoever ran it before has ended it for the store, or came to harm.
-    pub(super) fn began(&mut self, task: TaskId, life: Life) {
+    pub(super) fn began(&mut self, task: TaskId, life: Life, alone: bool) {
         let runs = self.runs.entry(task).or_default();
         let open = runs.iter().filter(|run| !run.accepted && run.life != life);
         for run in
@@ -41,7 +45,13 @@ impl Ledger {
         {
             self.violations.push(format!("{task} runs in {life:?} while {:?} lives", run.life));
         }
-        runs.push(Run { life, accepted: false });
+        runs.push(Run { life, accepted: false, alone });
+    }
+
+    /// The store granted a task a lease of its own. For the store, that is when it starts: a process
+    /// that dies before the handler's first line is not told from one that dies after it.
+    pub(super) fn isolated(&mut self, task: TaskId, lease: LeaseId) {
+        self.isolated.entry(task).or_default().insert(lease);
     }
 
     /// The store accepted the end of a task's run, or its release.
@@ -53,15 +63,17 @@ impl Ledger {
 
     /// Everything is over: how the store says that it ended.
     pub(super) fn judge(&mut self, task: &Task) {
-        let runs = self.runs.get(&task.id).map_or(0, Vec::len);
+        let runs = self.runs.get(&task.id).map_or(&[][..], Vec::as_slice);
+        let shared = runs.iter().filter(|run| !run.alone).count();
+        let starts = shared + self.isolated.get(&task.id).map_or(0, BTreeSet::len);
         if !task.status.has_ended() {
             self.violations.push(format!("{} is lost: {}", task.id, task.status));
         }
-        if task.attempts as usize > runs {
+        if task.attempts as usize > starts {
             self.violations
-                .push(format!("{} was charged {} of {runs} runs", task.id, task.attempts));
+                .push(format!("{} was charged {} of {starts} starts", task.id, task.attempts));
         }
-        if task.status == Status::Success && runs == 0 {
+        if task.status == Status::Success && runs.is_empty() {
             self.violations.push(format!("{} succeeded without a run", task.id));
         }
     }

@@ -12,8 +12,8 @@ use super::{
 use crate::{
     Alias, Backend, Backoff, Definition, Error, LeaseId, MemoryBackend, Result, TaskId,
     backend::{
-        Claimed, Control, Enqueue, Expect, Fate, LateLease, LeasedTask, Move, NewTask, Run, Settle,
-        Settled, Settlement, TakeOver, Transition, When,
+        Claimed, Control, Enqueue, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Move,
+        NewTask, Run, Settle, Settled, Settlement, TakeOver, Transition, When,
     },
     lifecycle::{Ending, Policy, Retry, Standing},
     runner::machine::{Action, Event, Moment},
@@ -342,7 +342,7 @@ impl World {
     // ---- handlers -------------------------------------------------------------------------
 
     fn handler_begins(&mut self, life: Life, task: LeasedTask) {
-        self.ledger.began(task.lease.task, life);
+        self.ledger.began(task.lease.task, life, task.suspect);
         let Some(process) = self.living(life) else { return };
         if process.running.insert(task.lease.task, task.lease).is_some() {
             self.ledger.violation(format!("{} runs twice in {life:?}", task.lease.task));
@@ -401,7 +401,7 @@ impl World {
                 Event::Recalled { lease, result }
             }
             Action::Isolate(request) => {
-                let result = mail.carry(|| at_once(store.isolate(&request)));
+                let result = mail.carry(|| self.isolate(&request));
                 Event::Isolated { request, result }
             }
             Action::Promote(request) => {
@@ -424,6 +424,14 @@ impl World {
         } else {
             Mail::Arrives
         }
+    }
+
+    fn isolate(&mut self, request: &Isolate) -> Result<Vec<Option<Lease>>> {
+        let leases = at_once(self.store.isolate(request))?;
+        for lease in leases.iter().flatten() {
+            self.ledger.isolated(lease.task, lease.batch);
+        }
+        Ok(leases)
     }
 
     fn exchange(&mut self, life: Life, request: &Settle) -> Result<Settled> {
