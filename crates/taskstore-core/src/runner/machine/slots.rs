@@ -25,6 +25,8 @@ enum State {
     Suspect {
         task: Box<LeasedTask>,
         alone: LeaseId,
+        /// When it was asked for first.
+        since: Moment,
     },
     Running,
 }
@@ -105,7 +107,7 @@ impl Machine {
             if task.suspect {
                 let alone = (self.config.new_lease)();
                 self.slots.suspect = Some(slot.lease.task);
-                slot.state = State::Suspect { task: Box::new(task), alone };
+                slot.state = State::Suspect { task: Box::new(task), alone, since: self.now };
                 self.slots.tasks.insert(slot.lease.task, slot);
             } else {
                 self.slots.tasks.insert(slot.lease.task, slot);
@@ -140,7 +142,7 @@ impl Machine {
         self.trouble.succeeded();
         for ((before, _), after) in request.tasks.into_iter().zip(leases) {
             let Some(slot) = self.slots.tasks.remove(&before.task) else { continue };
-            let State::Suspect { mut task, .. } = slot.state else { continue };
+            let State::Suspect { mut task, since, .. } = slot.state else { continue };
             self.released(before.batch);
             let Some(lease) = after else {
                 self.slots.is_over(before.task);
@@ -150,7 +152,9 @@ impl Machine {
             task.lease = lease;
             self.holdings.add(lease.batch, 1);
             self.act(Action::Hold(lease.batch));
-            if matches!(self.phase, Phase::Running) && !slot.fired {
+            // Granted long ago, if replies were lost: it may have been taken over since.
+            let is_fresh = self.now < since + self.config.lease_for;
+            if matches!(self.phase, Phase::Running) && !slot.fired && is_fresh {
                 let running = Slot { lease, state: State::Running, ..slot };
                 self.slots.tasks.insert(lease.task, running);
                 self.act(Action::Start { task, claimed_at: slot.claimed_at });

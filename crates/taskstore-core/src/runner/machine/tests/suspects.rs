@@ -104,3 +104,20 @@ fn a_suspect_that_was_isolated_when_the_runner_stops_goes_back_as_a_suspect() {
     assert_eq!(back.lease, alone(before, batch));
     assert!(matches!(back.to, crate::backend::Transition::Requeue { suspect: true, .. }));
 }
+
+#[test]
+fn a_suspect_whose_lease_was_granted_long_ago_does_not_start() {
+    let (mut rig, suspect) = with_suspect();
+    rig.started();
+    let request = rig.isolate().unwrap();
+    let (before, batch) = request.tasks[0];
+    rig.tell(Event::Isolated { request, result: Err(away()) });
+    rig.pass(Duration::from_secs(15));
+    let request = rig.isolate().expect("it is asked for again");
+    rig.tell(Event::Isolated { request, result: Ok(vec![Some(alone(before, batch))]) });
+    assert!(rig.started().is_empty(), "it may have been taken over since");
+    rig.pass(Duration::from_millis(5));
+    let back = std::iter::from_fn(|| rig.try_exchange()).flat_map(|request| request.settlements);
+    let back: Vec<_> = back.filter(|s| s.lease.task == suspect.lease.task).collect();
+    assert!(back.len() == 1 && is_release(&back[0]));
+}
