@@ -5,8 +5,8 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, Error, Heartbeat, LeaseId, LogLine, QueueName, Result, Task,
-    TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
+    Result, Task, TaskId,
     backend::{
         Beaten, Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
@@ -127,6 +127,7 @@ delegate! {
     attempts(id: TaskId) -> Vec<Attempt>;
     log(id: TaskId, skip: u64, limit: u32) -> Vec<LogLine>;
     put_definition(definition: &Definition, expect: Expect) -> ();
+    delete_definition(id: DefinitionId) -> ();
     definition(key: &DefinitionKey) -> Option<Definition>;
     definitions(query: &DefinitionQuery) -> Page<Definition>;
 }

@@ -30,6 +30,24 @@ pub enum Error {
         /// Its id or name.
         key: String,
     },
+    /// It cannot be removed, because something else still needs it.
+    #[error("{what} {key} is in use: {by}")]
+    InUse {
+        /// What was to be removed.
+        what: &'static str,
+        /// Its id or name.
+        key: String,
+        /// What needs it.
+        by: &'static str,
+    },
+    /// Somebody else changed it since it was read. Nothing was written.
+    #[error("{what} {key} was changed meanwhile: read it again")]
+    Changed {
+        /// What was to be changed.
+        what: &'static str,
+        /// Its id or name.
+        key: String,
+    },
     /// A value that cannot be accepted. Nothing was written.
     #[error("{field} is not valid: {reason}")]
     Invalid {
@@ -100,6 +118,20 @@ impl Error {
     /// Something that is there already.
     pub fn already_exists(what: &'static str, key: &(impl ToString + ?Sized)) -> Self {
         Self::AlreadyExists { what, key: key.to_string() }
+    }
+
+    /// A definition that live tasks refer to.
+    pub fn definition_in_use(id: &(impl ToString + ?Sized)) -> Self {
+        Self::InUse {
+            what: "task definition",
+            key: id.to_string(),
+            by: "tasks of it are queued, running or paused",
+        }
+    }
+
+    /// Something that is not as it was read.
+    pub fn changed(what: &'static str, key: &(impl ToString + ?Sized)) -> Self {
+        Self::Changed { what, key: key.to_string() }
     }
 
     /// A failure that may pass.

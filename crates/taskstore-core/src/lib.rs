@@ -35,6 +35,6 @@ pub use model::{
 pub use retry::{Backoff, MAX_ATTEMPTS};
 pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
-    EnqueueMany, EnqueueOne, EnqueueOutcome, Queues, Reschedule, RunError, Store, StoreBuilder,
-    Tasks,
+    CreateDefinition, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, ListDefinitions,
+    Queues, Reschedule, RunError, Store, StoreBuilder, Tasks, UpdateDefinition,
 };

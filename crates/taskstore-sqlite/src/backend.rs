@@ -11,8 +11,8 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, Error, Heartbeat, LeaseId, LogLine, QueueName, Result, Task,
-    TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
+    Result, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue, Enqueued,
         Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport, Outcome,
@@ -259,6 +259,10 @@ impl Backend for SqliteBackend {
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()> {
         let definition = definition.clone();
         self.writer.call(move |session| write::put_definition(session, &definition, expect)).await
+    }
+
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
+        self.writer.call(move |session| write::delete_definition(session, id, now_or(None))).await
     }
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {

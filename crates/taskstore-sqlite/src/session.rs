@@ -176,6 +176,8 @@ pub(crate) struct Known {
     pub(crate) id: DefinitionId,
     pub(crate) active: bool,
     pub(crate) deleted: bool,
+    /// For good.
+    pub(crate) gone: bool,
 }
 
 impl Definitions {
@@ -188,7 +190,7 @@ impl Definitions {
             let id = id.parse()?;
             known.by_id.insert(id, known.all.len());
             known.by_seq.insert(seq, id);
-            known.all.push(Known { seq, id, active: status == 0, deleted });
+            known.all.push(Known { seq, id, active: status == 0, deleted, gone: status == 2 });
         }
         Ok(known)
     }
@@ -201,6 +203,11 @@ impl Definitions {
     /// The one with this id.
     pub(crate) fn get(&self, id: DefinitionId) -> Option<Known> {
         self.all.get(*self.by_id.get(&id)?).copied()
+    }
+
+    /// Whether the one with this key inside the file was deleted for good.
+    pub(crate) fn is_gone(&self, seq: i64) -> Result<bool> {
+        Ok(self.get(self.id(seq)?).is_none_or(|known| known.gone))
     }
 
     /// The id of the one with this key inside the file.

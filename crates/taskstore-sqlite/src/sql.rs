@@ -107,6 +107,8 @@ statements! {
     Definitions = "definitions",
     DefinitionInsert = "definition_insert",
     DefinitionUpdate = "definition_update",
+    DefinitionInUse = "definition_in_use",
+    DefinitionDelete = "definition_delete",
 }
 
 /// The statements as one store runs them.

@@ -102,7 +102,14 @@ fn with_a_prefix_every_table_index_and_view_has_it() {
 fn may_scan(name: &str, step: &str) -> bool {
     step.contains("VIRTUAL TABLE")
         || step == "SCAN CONSTANT ROW"
-        || matches!(name, "definitions_known" | "late_leases" | "task_holder" | "cancel_requests")
+        || matches!(
+            name,
+            "definitions_known"
+                | "definition_in_use"
+                | "late_leases"
+                | "task_holder"
+                | "cancel_requests"
+        )
 }
 
 #[test]

@@ -88,7 +88,7 @@
 //! - [`connect`] opens a [`Store`] by the URL of a database; the store takes handlers and tasks.
 //! - [`TaskHandler`], [`TaskContext`] and [`TaskError`] are what handlers are made of.
 //! - [`Store::runner`] runs tasks, until [`shutdown_signal`] or whatever else you wait for.
-//! - [`Store::tasks`] and [`Store::queues`] look at what is there, and control it.
+//! - [`Store::tasks`], [`Store::definitions`] and [`Store::queues`] look at what is there, and control it.
 //! - [`Error`] is what a store answers when it cannot do what was asked.
 //! - [`backend`] is for whoever writes a store of their own.
 //!
@@ -99,13 +99,15 @@
 mod connect;
 
 pub use connect::{Connect, connect};
+pub use taskstore_core::backend::{Cursor, Page};
 pub use taskstore_core::testing;
 pub use taskstore_core::{
-    Alias, Attempt, Backoff, BoxError, Definition, DefinitionId, DefinitionStatus, EnqueueMany,
-    EnqueueOne, EnqueueOutcome, Error, Holder, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend,
-    Progress, QueueName, Queues, Reschedule, Result, RunError, RunnerBuilder, RunnerHandle,
-    RunnerId, Status, Stopped, Store, StoreBuilder, Summary, Task, TaskContext, TaskError,
-    TaskHandler, TaskId, TaskKey, TaskResult, Tasks, limits, shutdown_signal,
+    Alias, Attempt, Backoff, BoxError, CreateDefinition, Definition, DefinitionId,
+    DefinitionStatus, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, Error, Holder,
+    ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Progress, QueueName, Queues,
+    Reschedule, Result, RunError, RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store,
+    StoreBuilder, Summary, Task, TaskContext, TaskError, TaskHandler, TaskId, TaskKey, TaskResult,
+    Tasks, UpdateDefinition, limits, shutdown_signal,
 };
 #[cfg(feature = "sqlite")]
 #[doc(inline)]

@@ -1,12 +1,12 @@
 //! Kinds of work.
 
 use taskstore_core::{
-    Alias, Definition, DefinitionId, DefinitionStatus, Error,
-    backend::{DefinitionKey, DefinitionQuery, Expect, NewTask, Page},
+    Alias, Definition, DefinitionId, DefinitionStatus, Error, Status, TaskId,
+    backend::{Cursor, DefinitionKey, DefinitionQuery, Expect, Move, NewTask, Outcome, Page},
     limits::{DESCRIPTION_BYTES_MAX, TITLE_CHARS_MAX},
 };
 
-use crate::context::{Context, at, json, ok, secs};
+use crate::context::{Context, at, cancel, json, ok, output, requeue, retry, secs, success};
 
 cases! { "definition":
     given_a_definition_when_stored_then_it_is_found_whole ["definition.whole"];
@@ -31,6 +31,20 @@ cases! { "definition":
     given_many_definitions_when_listed_then_page_by_page_in_the_order_of_their_ids
         ["definition.pages"];
     given_deleted_definitions_when_listed_then_only_if_asked_for ["definition.pages"];
+    given_a_cursor_of_nobody_when_definitions_are_listed_then_it_is_invalid ["definition.pages"];
+    given_a_definition_that_nothing_needs_when_deleted_for_good_then_nothing_finds_it
+        ["definition.delete" "definition.alias"];
+    given_no_such_definition_when_deleted_for_good_then_it_is_not_found ["definition.delete"];
+    given_a_live_task_in_any_place_when_its_definition_is_deleted_for_good_then_it_is_in_use
+        ["definition.delete"];
+    given_a_soft_deleted_running_task_when_its_definition_is_deleted_for_good_then_it_is_in_use
+        ["definition.delete"];
+    given_only_ended_tasks_when_their_definition_is_deleted_for_good_then_they_stay_and_show_its_alias
+        ["definition.delete" "look.task"];
+    given_a_definition_deleted_for_good_when_a_task_is_requeued_or_enqueued_then_it_is_refused
+        ["definition.delete" "enqueue.definition"];
+    given_a_definition_deleted_for_good_when_changed_or_stored_then_it_stays_gone
+        ["definition.delete" "definition.unchanged" "definition.absent"];
     given_an_alias_that_changes_when_a_task_is_looked_at_then_it_shows_the_present_one
         ["look.task"];
     given_hostile_and_longest_texts_when_stored_then_they_are_as_they_were
@@ -226,6 +240,126 @@ async fn given_an_alias_that_changes_when_a_task_is_looked_at_then_it_shows_the_
     assert_eq!(c.task(id).await.alias, changed.alias);
     delete(c, &changed).await;
     assert_eq!(c.task(id).await.alias, changed.alias, "also of a deleted one");
+}
+
+async fn given_a_cursor_of_nobody_when_definitions_are_listed_then_it_is_invalid(c: &Context) {
+    c.define("one").await;
+    for text in ["", "nobody's", "'; DROP TABLE task; --"] {
+        let query = DefinitionQuery::new(10).after(Cursor(text.into()));
+        let error = c.backend().definitions(&query).await.unwrap_err();
+        assert!(matches!(error, Error::Invalid { field: "cursor", .. }), "{text:?}: {error}");
+    }
+}
+
+async fn delete_for_good(c: &Context, id: DefinitionId) -> Result<(), Error> {
+    c.backend().delete_definition(id).await
+}
+
+async fn given_a_definition_that_nothing_needs_when_deleted_for_good_then_nothing_finds_it(
+    c: &Context,
+) {
+    let (one, two) = (c.define("one").await, delete(c, &c.define("two").await).await);
+    let other = c.define("other").await;
+    c.store(NewTask::new(other.id, json("{}"))).await;
+    for gone in [&one, &two] {
+        ok("delete_definition", delete_for_good(c, gone.id).await);
+        assert_eq!(by_id(c, gone.id).await, None);
+        assert_eq!(by_alias(c, &gone.alias).await, None);
+    }
+    assert_eq!(all_pages(c, 10, true).await, [other]);
+    let again = c.define("one").await;
+    assert_eq!(by_alias(c, &one.alias).await, Some(again), "its alias is free");
+}
+
+async fn given_no_such_definition_when_deleted_for_good_then_it_is_not_found(c: &Context) {
+    let one = c.define("one").await;
+    let error = delete_for_good(c, DefinitionId::new()).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    ok("delete_definition", delete_for_good(c, one.id).await);
+    let error = delete_for_good(c, one.id).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "a second time: {error}");
+}
+
+/// It is refused, and everything stays as it was.
+async fn is_in_use(c: &Context, definition: &Definition, task: TaskId) {
+    let before = c.whole(task).await;
+    let error = delete_for_good(c, definition.id).await.unwrap_err();
+    assert!(matches!(error, Error::InUse { .. }), "{error}");
+    assert_eq!(by_id(c, definition.id).await.as_ref(), Some(definition));
+    assert_eq!(c.whole(task).await, before);
+}
+
+async fn given_a_live_task_in_any_place_when_its_definition_is_deleted_for_good_then_it_is_in_use(
+    c: &Context,
+) {
+    let definition = c.definition().await;
+    let task = c.later(10).await;
+    is_in_use(c, definition, task).await;
+    c.promote(10, at(10)).await;
+    is_in_use(c, definition, task).await;
+    let held = c.take_one_at(at(10)).await;
+    is_in_use(c, definition, task).await;
+    c.end_at(held.lease, retry(5), Status::Queued, at(10)).await;
+    is_in_use(c, definition, task).await;
+    c.control(task, Move::Pause).await;
+    is_in_use(c, definition, task).await;
+    c.control(task, cancel()).await;
+    ok("delete_definition", delete_for_good(c, definition.id).await);
+}
+
+async fn given_a_soft_deleted_running_task_when_its_definition_is_deleted_for_good_then_it_is_in_use(
+    c: &Context,
+) {
+    let definition = c.definition().await;
+    let held = c.running().await;
+    assert_eq!(c.control(held.lease.task, Move::Delete).await, Outcome::Requested);
+    is_in_use(c, definition, held.lease.task).await;
+    c.end(held.lease, success(), Status::Success).await;
+    ok("delete_definition", delete_for_good(c, definition.id).await);
+}
+
+async fn given_only_ended_tasks_when_their_definition_is_deleted_for_good_then_they_stay_and_show_its_alias(
+    c: &Context,
+) {
+    let definition = c.definition().await;
+    let held = c.running().await;
+    let waits = c.ready(1).await[0];
+    c.end(held.lease, output("7"), Status::Success).await;
+    c.control(waits, cancel()).await;
+    let before = [c.whole(held.lease.task).await, c.whole(waits).await];
+    ok("delete_definition", delete_for_good(c, definition.id).await);
+    assert_eq!([c.whole(held.lease.task).await, c.whole(waits).await], before);
+    assert_eq!(c.task(waits).await.alias, definition.alias);
+}
+
+async fn given_a_definition_deleted_for_good_when_a_task_is_requeued_or_enqueued_then_it_is_refused(
+    c: &Context,
+) {
+    let definition = c.definition().await;
+    let mut keyed = c.keyed_task("key").await;
+    let task = c.store(keyed.clone()).await;
+    let held = c.take_one().await;
+    c.end(held.lease, success(), Status::Success).await;
+    ok("delete_definition", delete_for_good(c, definition.id).await);
+    c.refuses(task, requeue()).await;
+    keyed.id = TaskId::new();
+    let error = c.try_enqueue(&[keyed], at(1)).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    c.nothing_to_claim().await;
+    assert!(matches!(c.control(task, Move::Delete).await, Outcome::Moved { .. }));
+    assert!(matches!(c.control(task, Move::Restore).await, Outcome::Moved { .. }));
+}
+
+async fn given_a_definition_deleted_for_good_when_changed_or_stored_then_it_stays_gone(
+    c: &Context,
+) {
+    let one = c.define("one").await;
+    ok("delete_definition", delete_for_good(c, one.id).await);
+    let error = put(c, &one, as_it_was(&one)).await.unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error}");
+    let error = put(c, &one, Expect::Absent).await.unwrap_err();
+    assert!(matches!(error, Error::AlreadyExists { .. }), "an id is never used again: {error}");
+    assert_eq!(by_id(c, one.id).await, None);
 }
 
 async fn given_hostile_and_longest_texts_when_stored_then_they_are_as_they_were(c: &Context) {

@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, Error, Heartbeat, LeaseId, LogLine, QueueName, Result, Task,
-    TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
+    Result, Task, TaskId,
     backend::{
         Beaten, Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
@@ -362,6 +362,10 @@ impl Backend for Recorded {
 
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()> {
         self.backend.put_definition(definition, expect).await
+    }
+
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
+        self.backend.delete_definition(id).await
     }
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {

@@ -9,8 +9,8 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, Heartbeat, LeaseId, LogLine, QueueName, Result, Status, Task,
-    TaskId,
+    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, QueueName, Result,
+    Status, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue, Enqueued,
         Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo, MigrationReport,
@@ -55,6 +55,15 @@ impl Bugged {
         for task in tasks {
             task.attempts += memo.attempts.get(&task.lease.task).copied().unwrap_or(0);
         }
+    }
+
+    /// Cancels what is paused, so that nothing is in the way.
+    async fn delete_definition_in_use(&self, id: DefinitionId) -> Result<()> {
+        let tasks = self.memo().enqueued.iter().copied().collect();
+        let mut cancel = Control::new(tasks, Move::Cancel { reason: String::new() });
+        cancel.from = vec![Status::Paused];
+        self.inner.control(&cancel).await?;
+        self.inner.delete_definition(id).await
     }
 
     pub(super) async fn status(&self, id: TaskId) -> Result<Option<Status>> {
@@ -212,6 +221,13 @@ impl Backend for Bugged {
             *updated_at = is.updated_at;
         }
         self.inner.put_definition(definition, expect).await
+    }
+
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
+        if self.is(Mutant::DefinitionDeletedInUse) {
+            return self.delete_definition_in_use(id).await;
+        }
+        self.inner.delete_definition(id).await
     }
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {

@@ -80,5 +80,6 @@ mutants! {
     WakeUpLost: "A wait ends at its deadline only.";
     WakeUpByEnqueueOnly: "A wait hears of enqueued tasks, but not of tasks that come back.";
     DefinitionOverwritten: "A definition that was changed meanwhile is overwritten.";
+    DefinitionDeletedInUse: "A definition is deleted although a task of it is paused.";
     DownForgotten: "Migrating down leaves everything there.";
 }

@@ -42,7 +42,9 @@ promises! {
     "definition.unchanged": "A change to a definition that was changed meanwhile is refused, and \
         overwrites nothing.";
     "definition.pages": "Definitions are listed in the order of their ids, page by page, soft-deleted \
-        ones only if asked for.";
+        ones only if asked for; a cursor that no page gave is refused.";
+    "definition.delete": "A definition is deleted for good only while no task of it is queued, running \
+        or paused; what has ended stays and shows its alias, and cannot be requeued.";
 
     "enqueue.stored": "A task is stored with all that it was given, and is ready when it is due.";
     "enqueue.later": "A delayed task is queued, and not claimed before its time.";

@@ -80,7 +80,8 @@ pub enum Outcome {
     },
     /// A cancel request was left for the holder of its lease, or was there already.
     Requested,
-    /// The lifecycle does not allow it from this status.
+    /// The lifecycle does not allow it from this status; or it is a requeue, and the definition was
+    /// [deleted for good](super::Backend::delete_definition).
     Refused(Status),
     /// Its unique key is held by this live task.
     KeyHeldBy(TaskId),

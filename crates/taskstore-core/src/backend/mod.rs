@@ -87,7 +87,7 @@ pub use look::{Cursor, DefinitionKey, DefinitionQuery, Expect, Page};
 pub use schema::{Capabilities, Migrate, MigrateTo, MigrationReport};
 pub use settle::{AttemptIs, Fate, Report, Requeue, Run, Settle, Settled, Settlement, Transition};
 
-use crate::{Attempt, Definition, LeaseId, LogLine, QueueName, Result, Task, TaskId};
+use crate::{Attempt, Definition, DefinitionId, LeaseId, LogLine, QueueName, Result, Task, TaskId};
 
 /// A store of tasks. See the [module](self) for what holds for every method.
 #[async_trait]
@@ -252,10 +252,26 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// it is not there as it was at that time.
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()>;
 
+    /// Removes a definition for good: no key finds it, no list shows it, its alias is free, and a
+    /// task of it can be neither enqueued nor requeued. Its ended tasks stay, and still show the
+    /// alias that it had.
+    ///
+    /// Guard, in the same transaction: no task of it is queued, running or paused, also no
+    /// soft-deleted one. A requeue at the same time either comes first, and the deletion is refused,
+    /// or finds no definition, and is [`Outcome::Refused`].
+    ///
+    /// # Errors
+    /// [`InUse`](crate::Error::InUse): the guard did not hold, and nothing changed.
+    /// [`NotFound`](crate::Error::NotFound): it is not there, also because it was deleted before.
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()>;
+
     /// The definition with this id, also a soft-deleted one; or the live one with this alias.
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>>;
 
     /// Definitions in the order of their ids, page by page.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid) with field `cursor`: it cannot come from this method.
     async fn definitions(&self, query: &DefinitionQuery) -> Result<Page<Definition>>;
 }
 

@@ -103,6 +103,9 @@ impl State {
         now: UtcDateTime,
     ) -> Outcome {
         let Some(record) = self.records.get_mut(&task) else { return Outcome::Missing };
+        if self.gone.contains_key(&record.definition) {
+            return Outcome::Refused(from);
+        }
         if let Some(key) = record.unique {
             if let Some(&holder) = self.keys.get(&key) {
                 return Outcome::KeyHeldBy(holder);

@@ -1,6 +1,6 @@
 //! What people look at.
 
-use super::state::State;
+use super::state::{Record, State};
 use crate::{
     Alias, Attempt, Definition, DefinitionId, DefinitionStatus, Error, Holder, LogLine, Result,
     Status, Task, TaskId,
@@ -20,7 +20,7 @@ impl State {
             status,
             queue: record.queue.clone(),
             definition: record.definition,
-            alias: self.definitions.get(&record.definition)?.alias.clone(),
+            alias: self.alias(record.definition)?.clone(),
             parameters: record.parameters.clone(),
             output: ending.and_then(|ending| ending.output.clone()),
             last_error: errors.filter_map(|(_, ending)| ending.error.clone()).next(),
@@ -38,6 +38,11 @@ impl State {
             cancel_requested_at: record.cancel_at,
             held_by: self.holder(id),
         })
+    }
+
+    fn alias(&self, id: DefinitionId) -> Option<&Alias> {
+        let there = self.definitions.get(&id).map(|definition| &definition.alias);
+        there.or_else(|| self.gone.get(&id))
     }
 
     fn holder(&self, id: TaskId) -> Option<Holder> {
@@ -90,7 +95,7 @@ impl State {
         let id = definition.id;
         let stored = self.definitions.get(&id);
         match expect {
-            Expect::Absent if stored.is_some() => {
+            Expect::Absent if stored.is_some() || self.gone.contains_key(&id) => {
                 return Err(Error::already_exists("task definition", &id));
             }
             Expect::Unchanged { updated_at }
@@ -115,6 +120,20 @@ impl State {
             self.waiters.hint_all();
         }
         self.definitions.insert(id, definition);
+        Ok(())
+    }
+
+    pub(super) fn delete_definition(&mut self, id: DefinitionId) -> Result<()> {
+        if !self.definitions.contains_key(&id) {
+            return Err(Error::not_found("task definition", &id));
+        }
+        let needed = |record: &Record| record.definition == id && !record.status.has_ended();
+        if self.records.values().any(needed) {
+            return Err(Error::definition_in_use(&id));
+        }
+        if let Some(definition) = self.definitions.remove(&id) {
+            self.gone.insert(id, definition.alias);
+        }
         Ok(())
     }
 

@@ -31,7 +31,8 @@ use time::UtcDateTime;
 
 use self::{state::State, wake::Wait};
 use crate::{
-    Attempt, Backend, Definition, Heartbeat, LeaseId, LogLine, QueueName, Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, QueueName, Result,
+    Task, TaskId,
     backend::{
         Beaten, Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo,
@@ -206,6 +207,10 @@ impl Backend for MemoryBackend {
 
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()> {
         self.state().put_definition(definition, expect)
+    }
+
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
+        self.state().delete_definition(id)
     }
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {

@@ -13,8 +13,8 @@ use time::UtcDateTime;
 
 use super::wake::Waiters;
 use crate::{
-    Definition, DefinitionId, LeaseId, LogLine, Progress, QueueName, RunnerId, Status, TaskId,
-    UniqueHash,
+    Alias, Definition, DefinitionId, LeaseId, LogLine, Progress, QueueName, RunnerId, Status,
+    TaskId, UniqueHash,
     backend::{Lease, LeasedTask},
     clock,
     limits::LOG_LINES_MAX,
@@ -29,6 +29,8 @@ pub(super) type LaterKey = (UtcDateTime, u64);
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) definitions: BTreeMap<DefinitionId, Definition>,
+    /// The aliases of definitions that were deleted for good: their ended tasks show them.
+    pub(super) gone: BTreeMap<DefinitionId, Alias>,
     pub(super) paused: BTreeSet<QueueName>,
     pub(super) records: BTreeMap<TaskId, Record>,
     pub(super) ready: BTreeMap<ReadyKey, TaskId>,

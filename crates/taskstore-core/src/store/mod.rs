@@ -4,6 +4,8 @@
 //! tasks and decides nothing about them.
 
 mod builder;
+mod definition_builders;
+mod definition_cache;
 mod definitions;
 mod enqueue;
 mod options;
@@ -18,7 +20,9 @@ mod tasks;
 use std::{fmt, sync::Arc};
 
 pub use builder::StoreBuilder;
-use definitions::DefinitionCache;
+pub use definition_builders::{CreateDefinition, ListDefinitions, UpdateDefinition};
+use definition_cache::DefinitionCache;
+pub use definitions::Definitions;
 pub use enqueue::{EnqueueMany, EnqueueOne, EnqueueOutcome};
 pub use queues::Queues;
 pub use reschedule::Reschedule;
@@ -93,6 +97,12 @@ impl Store {
         Tasks::new(self.clone())
     }
 
+    /// Looks at task definitions, and controls them.
+    #[must_use]
+    pub fn definitions(&self) -> Definitions {
+        Definitions::new(self.clone())
+    }
+
     /// Controls queues.
     #[must_use]
     pub fn queues(&self) -> Queues {
@@ -124,6 +134,11 @@ impl Store {
     /// The runners that were started and have not stopped.
     pub(crate) fn runners(&self) -> &Runners {
         &self.inner.runners
+    }
+
+    /// The definitions that were seen a moment ago.
+    fn definition_cache(&self) -> &DefinitionCache {
+        &self.inner.definitions
     }
 
     /// How many tasks a runner runs at the same time unless it says otherwise.

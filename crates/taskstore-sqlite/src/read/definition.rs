@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 use taskstore_core::{
-    Alias, Definition, DefinitionStatus, Result,
+    Alias, Definition, DefinitionId, DefinitionStatus, Error, Result,
     backend::{Cursor, DefinitionKey, DefinitionQuery, Page},
     clock,
 };
@@ -30,7 +30,13 @@ pub(crate) fn definitions(
     statements: &Statements<'_>,
     query: &DefinitionQuery,
 ) -> Result<Page<Definition>> {
-    let after = query.after.as_ref().map_or("", |cursor| cursor.0.as_str());
+    let after = match &query.after {
+        None => String::new(),
+        Some(Cursor(text)) => text
+            .parse::<DefinitionId>()
+            .map_err(|_| Error::invalid("cursor", "it does not come from a page of definitions"))?
+            .to_string(),
+    };
     let one_more = i64::from(query.limit) + 1;
     let rows =
         statements.all(Sql::Definitions, (after, one_more, query.with_deleted), Columns::read)?;

@@ -170,6 +170,9 @@ impl Subject<'_, '_> {
     }
 
     fn requeue(self, parameters: Option<&str>) -> Result<Outcome> {
+        if self.session.definitions(|known| known.is_gone(self.spot.definition))? {
+            return Ok(Outcome::Refused(self.from));
+        }
         if let Some(key) = self.row.key
             && self.session.execute(Sql::UniqueInsert, (key, self.row.seq))? == 0
             && let Some(holder) = holder_of(self.session, unique(key))?

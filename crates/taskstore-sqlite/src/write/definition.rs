@@ -1,6 +1,8 @@
 //! Definitions are stored whole.
 
-use taskstore_core::{Definition, DefinitionStatus, Error, Result, backend::Expect, clock};
+use taskstore_core::{
+    Definition, DefinitionId, DefinitionStatus, Error, Result, backend::Expect, clock,
+};
 
 use crate::{error::is_constraint, session::Session, sql::Sql};
 
@@ -38,6 +40,19 @@ pub(crate) fn put_definition(
         Ok(_) => Ok(()),
         Err(error) if is_constraint(&error) => Err(taken(session, definition)?),
         Err(error) => Err(error),
+    }
+}
+
+/// Removes a definition that no live task needs. Its row stays for the tasks that have ended.
+pub(crate) fn delete_definition(session: &Session<'_>, id: DefinitionId, now: i64) -> Result<()> {
+    session.forget_definitions();
+    let key = id.to_string();
+    // One lock serves the file: what is seen here is so until the end of the transaction.
+    let needed = session.statements.first(Sql::DefinitionInUse, [&key], |row| row.get(0))?;
+    match needed {
+        None => Err(Error::not_found("task definition", &id)),
+        Some(true) => Err(Error::definition_in_use(&id)),
+        Some(false) => session.execute(Sql::DefinitionDelete, (&key, now)).map(|_| ()),
     }
 }
 

@@ -17,7 +17,7 @@ mod settle;
 
 pub(crate) use claim::{claim, recall};
 pub(crate) use control::control;
-pub(crate) use definition::put_definition;
+pub(crate) use definition::{delete_definition, put_definition};
 pub(crate) use enqueue::enqueue;
 pub(crate) use lease::{isolate, late_leases, take_over};
 pub(crate) use promote::promote;

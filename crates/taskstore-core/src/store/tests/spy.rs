@@ -10,8 +10,8 @@ use std::{
 use async_trait::async_trait;
 
 use crate::{
-    Attempt, Backend, Definition, Error, Heartbeat, LeaseId, LogLine, MemoryBackend, QueueName,
-    Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, MemoryBackend,
+    QueueName, Result, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue, Enqueued,
         Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport, Outcome,
@@ -163,6 +163,10 @@ impl Backend for Spy {
 
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()> {
         spied!(self.put_definition(definition, expect))
+    }
+
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
+        spied!(self.delete_definition(id))
     }
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {
