@@ -13,10 +13,8 @@ use crate::{Result, machine};
 
 /// The file that the cases use, one after another.
 ///
-/// Architecture invariant: whoever has a place never opens the database, because a [`LogMeter`] may
-/// run beside it. Only a [`Part`](crate::Part) opens it, in a process of its own.
-///
-/// [`LogMeter`]: crate::log_meter::LogMeter
+/// Architecture invariant: whoever has a place never opens the database, because the log may be
+/// measured beside it. Only a [`Part`](crate::Part) opens it, in a process of its own.
 #[derive(Debug)]
 pub struct Place {
     url: String,
