@@ -24,6 +24,8 @@ mod store;
 pub mod testing;
 mod watcher;
 
+/// For implementing [`Backend`] and [`Heartbeat`] without naming the crate.
+pub use async_trait::async_trait;
 pub use backend::{Backend, Heartbeat};
 pub use error::{BoxError, Error, Result};
 pub use handler::{TaskContext, TaskError, TaskHandler, TaskKey, TaskResult};

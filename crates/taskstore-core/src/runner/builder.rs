@@ -213,7 +213,17 @@ impl RunnerBuilder {
             known: known::known(&store).await?,
             new_lease: LeaseId::new,
         };
-        tracing::info!(%runner, queues = ?config.queues, concurrency = config.concurrency, "runner starts");
+        let handlers = store.registry().definitions().len();
+        tracing::info!(
+            %runner,
+            queues = ?config.queues,
+            concurrency = config.concurrency,
+            handlers,
+            "runner starts"
+        );
+        if handlers == 0 {
+            tracing::warn!(%runner, "no handler is registered: the runner will find nothing to do");
+        }
         let shell = Shell::new(store.clone(), config)?;
         let watcher = AbortOnDropHandle::new(tokio::spawn(watch(store, runner, self.lease)));
         let (handle, stop, done) = Done::new(reservation, watcher);
