@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::{Status, TaskId};
+use crate::model::{Alias, LogLine, Status, TaskId};
 
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -65,6 +65,16 @@ pub enum Error {
         from: Status,
         /// What was asked, as a participle: `canceled`, `paused`.
         to: &'static str,
+    },
+    /// A handler that was run directly did not succeed.
+    #[error("{alias} failed: {message}")]
+    Handler {
+        /// Its alias.
+        alias: Alias,
+        /// What it said.
+        message: String,
+        /// What it logged: at most the newest 1,000 lines.
+        log: Vec<LogLine>,
     },
     /// Another runner took the task's lease over. Nothing was changed.
     #[error("the lease on task {task} was lost to another runner")]

@@ -37,6 +37,7 @@ pub use model::{
 pub use retry::{Backoff, MAX_ATTEMPTS};
 pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
-    CreateDefinition, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, ListDefinitions,
-    Queues, Reschedule, RunError, Store, StoreBuilder, Tasks, UpdateDefinition,
+    CliReport, CreateDefinition, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, ExecuteCli,
+    HandlerInfo, ListDefinitions, Queues, Reschedule, RunError, Store, StoreBuilder, Tasks,
+    UpdateDefinition,
 };

@@ -42,6 +42,9 @@ pub struct TaskContext {
     run: Arc<ThisRun>,
 }
 
+/// Hears log lines as they are said.
+pub(crate) type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
+
 struct ThisRun {
     task: TaskId,
     queue: QueueName,
@@ -51,6 +54,7 @@ struct ThisRun {
     parameters: Parameters,
     token: CancellationToken,
     said: Mutex<Said>,
+    echo: Option<Echo>,
     store: Store,
 }
 
@@ -68,12 +72,31 @@ impl TaskContext {
                 parameters: Parameters::new(json),
                 token: CancellationToken::new(),
                 said: Mutex::default(),
+                echo: None,
                 store,
             }),
         }
     }
 
-    /// The task's id.
+    /// The context of a run without a queue, whose log lines go to `echo` at once.
+    pub(crate) fn direct(parameters: Box<RawValue>, store: Store, echo: Option<Echo>) -> Self {
+        Self {
+            run: Arc::new(ThisRun {
+                task: TaskId::new(),
+                queue: QueueName::default(),
+                attempt: 1,
+                max_attempts: 1,
+                queued: false,
+                parameters: Parameters::new(parameters),
+                token: CancellationToken::new(),
+                said: Mutex::default(),
+                echo,
+                store,
+            }),
+        }
+    }
+
+    /// The task's id; of a run without a queue one that no task has.
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.run.task
@@ -114,17 +137,17 @@ impl TaskContext {
     /// Adds a line to the task's log: at most 8 KiB, longer ones are cut and marked. 1,000 lines are
     /// kept of an attempt; the newest win.
     pub fn log_info(&self, text: impl Into<String>) {
-        self.said().log(LogLevel::Info, text.into());
+        self.log(LogLevel::Info, text.into());
     }
 
     /// Adds a line about something that went wrong; otherwise like [`log_info`](Self::log_info).
     pub fn log_error(&self, text: impl Into<String>) {
-        self.said().log(LogLevel::Error, text.into());
+        self.log(LogLevel::Error, text.into());
     }
 
     /// Adds a line about something that went well; otherwise like [`log_info`](Self::log_info).
     pub fn log_success(&self, text: impl Into<String>) {
-        self.said().log(LogLevel::Success, text.into());
+        self.log(LogLevel::Success, text.into());
     }
 
     /// Sets the output that is stored if the run succeeds, unless `run` returns one itself: what it
@@ -191,6 +214,14 @@ impl TaskContext {
     /// What [`set_output`](Self::set_output) left.
     pub(crate) fn take_output(&self) -> Option<Box<RawValue>> {
         self.said().take_output()
+    }
+
+    fn log(&self, level: LogLevel, text: String) {
+        match &self.run.echo {
+            None => self.said().log(level, text),
+            // Under the lock, so that lines are heard in their order.
+            Some(echo) => self.said().log_aloud(level, text, &**echo),
+        }
     }
 
     fn said(&self) -> MutexGuard<'_, Said> {

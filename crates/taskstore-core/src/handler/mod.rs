@@ -13,9 +13,10 @@ mod registry;
 mod said;
 mod task_handler;
 
+pub(crate) use context::Echo;
 pub use context::TaskContext;
 pub use error::{TaskError, TaskResult};
-pub(crate) use registered::{Candidate, Registered};
+pub(crate) use registered::{Candidate, Misfit, Registered};
 pub(crate) use registry::Registry;
 pub use task_handler::{TaskHandler, TaskKey};
 

@@ -13,9 +13,22 @@ use crate::{Alias, Backoff, Definition, DefinitionId, Error, MAX_ATTEMPTS, Resul
 type Ran = TaskResult<Option<Box<RawValue>>>;
 type Work = Box<dyn Fn(TaskContext) -> BoxFuture<'static, Ran> + Send + Sync>;
 
+type Fits = fn(&RawValue) -> Result<(), Misfit>;
+
+/// Why parameters do not fit a handler.
+pub(crate) struct Misfit {
+    /// The top-level field that is to blame, if the type says so.
+    pub(crate) field: Option<String>,
+    /// What to tell people.
+    pub(crate) reason: String,
+}
+
 /// A handler with its definition.
 pub(crate) struct Registered {
     pub(crate) alias: Alias,
+    pub(crate) former_aliases: Vec<Alias>,
+    pub(crate) title: String,
+    pub(crate) description: String,
     pub(crate) definition: DefinitionId,
     pub(crate) max_attempts: u32,
     pub(crate) timeout: Option<Duration>,
@@ -23,6 +36,7 @@ pub(crate) struct Registered {
     /// Its run occupies a thread: dropping the future does not end it.
     pub(crate) blocking: bool,
     work: Work,
+    fits: Fits,
 }
 
 impl Registered {
@@ -31,6 +45,11 @@ impl Registered {
     /// A panic of the handler passes through when the future is polled.
     pub(crate) fn run(&self, ctx: TaskContext) -> BoxFuture<'static, Ran> {
         (self.work)(ctx)
+    }
+
+    /// Whether the handler's type takes these parameters.
+    pub(crate) fn fits(&self, parameters: &RawValue) -> Result<(), Misfit> {
+        (self.fits)(parameters)
     }
 }
 
@@ -57,6 +76,7 @@ pub(crate) struct Candidate {
     backoff: Backoff,
     blocking: bool,
     work: Work,
+    fits: Fits,
 }
 
 impl Candidate {
@@ -68,7 +88,7 @@ impl Candidate {
             let handler = Arc::clone(&handler);
             async move { handler.run(ctx, params).await }
         });
-        Ok(described.with(false, work))
+        Ok(described.with(false, work, fits::<H::Params>))
     }
 
     /// A handler whose run may block its thread.
@@ -78,7 +98,7 @@ impl Candidate {
         let work = blocking_work(move |ctx, params| {
             tokio::runtime::Handle::current().block_on(handler.run(ctx, params))
         });
-        Ok(described.with(true, work))
+        Ok(described.with(true, work, fits::<H::Params>))
     }
 
     /// A closure that awaits.
@@ -89,7 +109,7 @@ impl Candidate {
         F: Fn(TaskContext, P) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = TaskResult<O>> + Send + 'static,
     {
-        Ok(Described::named(alias)?.with(false, work(closure)))
+        Ok(Described::named(alias)?.with(false, work(closure), fits::<P>))
     }
 
     /// A closure that blocks its thread.
@@ -99,7 +119,7 @@ impl Candidate {
         O: Serialize + Send + 'static,
         F: Fn(TaskContext, P) -> TaskResult<O> + Send + Sync + 'static,
     {
-        Ok(Described::named(alias)?.with(true, blocking_work(closure)))
+        Ok(Described::named(alias)?.with(true, blocking_work(closure), fits::<P>))
     }
 
     #[cfg(test)]
@@ -111,12 +131,16 @@ impl Candidate {
     pub(crate) fn registered(self, definition: DefinitionId) -> Registered {
         Registered {
             alias: self.wanted.alias,
+            former_aliases: self.former_aliases,
+            title: self.wanted.title,
+            description: self.wanted.description,
             definition,
             max_attempts: self.max_attempts,
             timeout: self.timeout,
             backoff: self.backoff,
             blocking: self.blocking,
             work: self.work,
+            fits: self.fits,
         }
     }
 }
@@ -160,9 +184,9 @@ impl Described {
         Ok(described)
     }
 
-    fn with(self, blocking: bool, work: Work) -> Candidate {
+    fn with(self, blocking: bool, work: Work, fits: Fits) -> Candidate {
         let Self { wanted, former_aliases, max_attempts, timeout, backoff } = self;
-        Candidate { wanted, former_aliases, max_attempts, timeout, backoff, blocking, work }
+        Candidate { wanted, former_aliases, max_attempts, timeout, backoff, blocking, work, fits }
     }
 }
 
@@ -213,6 +237,23 @@ where
 /// What is stored as output: what was returned, or else what was set.
 fn stored(ctx: &TaskContext, returned: &impl Serialize) -> Ran {
     Ok(output::to_json(returned)?.or_else(|| ctx.take_output()))
+}
+
+/// Whether the parameters are what the type takes.
+fn fits<P: DeserializeOwned>(json: &RawValue) -> Result<(), Misfit> {
+    let mut deserializer = serde_json::Deserializer::from_str(json.get());
+    let Err(error) = serde_path_to_error::deserialize::<_, P>(&mut deserializer) else {
+        return Ok(());
+    };
+    let field = match error.path().iter().next() {
+        Some(serde_path_to_error::Segment::Map { key }) => Some(key.clone()),
+        _ => None,
+    };
+    let reason = match parse::<P>(json) {
+        Err(error) => error.message().to_owned(),
+        Ok(_) => error.to_string(),
+    };
+    Err(Misfit { field, reason })
 }
 
 /// Parameters as the handler's type. The path to what does not fit is only looked for when needed.

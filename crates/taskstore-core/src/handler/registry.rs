@@ -32,6 +32,14 @@ impl Registry {
         self.read().handlers.keys().copied().collect()
     }
 
+    /// Every handler once, by alias.
+    pub(crate) fn handlers(&self) -> Vec<Arc<Registered>> {
+        let mut handlers: Vec<_> = self.read().handlers.values().cloned().collect();
+        handlers.sort_by(|a, b| a.alias.cmp(&b.alias));
+        handlers.dedup_by(|a, b| a.alias == b.alias);
+        handlers
+    }
+
     /// Keeps these aliases for one handler until it is filled in; dropping the reservation gives
     /// them back.
     ///

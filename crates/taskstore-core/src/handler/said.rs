@@ -20,7 +20,17 @@ pub(super) struct Said {
 
 impl Said {
     pub(super) fn log(&mut self, level: LogLevel, text: String) {
+        self.push(LogLine::new(self.next_n, clock::now(), level, text));
+    }
+
+    /// Like [`log`](Self::log), and lets `hear` know the line.
+    pub(super) fn log_aloud(&mut self, level: LogLevel, text: String, hear: &dyn Fn(&LogLine)) {
         let line = LogLine::new(self.next_n, clock::now(), level, text);
+        hear(&line);
+        self.push(line);
+    }
+
+    fn push(&mut self, line: LogLine) {
         self.next_n = self.next_n.saturating_add(1);
         if self.lines.len() >= LOG_LINES_MAX as usize {
             self.lines.pop_front();

@@ -44,7 +44,7 @@ impl Running {
 }
 
 /// What ended a run that did not return.
-enum Fault {
+pub(crate) enum Fault {
     Panicked(String),
     TimedOut(Duration),
 }
@@ -81,6 +81,41 @@ pub(super) fn start(
     Running { lease, context, abort: (!blocking).then(|| spawned.abort_handle()) }
 }
 
+/// Runs a handler once: catches its panic, and ends it at its time-out.
+pub(crate) async fn run_handler(
+    handler: &Registered,
+    context: &TaskContext,
+) -> (Ending, Option<Fault>) {
+    let run = handler.run(context.clone());
+    // A handler that panics is dropped with everything that it could leave half done.
+    let run = AssertUnwindSafe(run).catch_unwind();
+    let result = match handler.timeout {
+        None => Ok(run.await),
+        Some(limit) if handler.blocking => {
+            // Its thread cannot be stopped: it is told, and waited for.
+            let mut run = std::pin::pin!(run);
+            match timeout(limit, &mut run).await {
+                Ok(result) => Ok(result),
+                Err(_) => {
+                    context.token().cancel();
+                    let _ = run.await;
+                    Err(limit)
+                }
+            }
+        }
+        Some(limit) => timeout(limit, run).await.map_err(|_| limit),
+    };
+    match result {
+        Ok(Ok(Ok(output))) => (Ending::Succeeded { output }, None),
+        Ok(Ok(Err(error))) => (error.into_ending(), None),
+        Ok(Err(panic)) => {
+            let message = panic_message(&*panic);
+            (failed(format!("panicked: {message}")), Some(Fault::Panicked(message)))
+        }
+        Err(limit) => (failed(format!("timed out after {limit:?}")), Some(Fault::TimedOut(limit))),
+    }
+}
+
 /// One run of a handler, until it is reported.
 struct Execution {
     store: Store,
@@ -96,38 +131,8 @@ struct Execution {
 impl Execution {
     async fn run(mut self) {
         self.began = Instant::now();
-        let run = self.handler.run(self.context.clone());
-        // A handler that panics is dropped with everything that it could leave half done.
-        let run = AssertUnwindSafe(run).catch_unwind();
-        let result = match self.handler.timeout {
-            None => Ok(run.await),
-            Some(limit) if self.handler.blocking => {
-                // Its thread cannot be stopped: it is told, and waited for.
-                let mut run = std::pin::pin!(run);
-                match timeout(limit, &mut run).await {
-                    Ok(result) => Ok(result),
-                    Err(_) => {
-                        self.context.token().cancel();
-                        let _ = run.await;
-                        Err(limit)
-                    }
-                }
-            }
-            Some(limit) => timeout(limit, run).await.map_err(|_| limit),
-        };
-        match result {
-            Ok(Ok(Ok(output))) => self.report(Ending::Succeeded { output }, None),
-            Ok(Ok(Err(error))) => self.report(error.into_ending(), None),
-            Ok(Err(panic)) => {
-                let message = panic_message(&*panic);
-                let ending = failed(format!("panicked: {message}"));
-                self.report(ending, Some(Fault::Panicked(message)));
-            }
-            Err(limit) => {
-                let ending = failed(format!("timed out after {limit:?}"));
-                self.report(ending, Some(Fault::TimedOut(limit)));
-            }
-        }
+        let (ending, fault) = run_handler(&self.handler, &self.context).await;
+        self.report(ending, fault);
     }
 
     fn report(&mut self, ending: Ending, fault: Option<Fault>) {

@@ -20,6 +20,7 @@ mod summary;
 mod watch;
 
 pub use builder::RunnerBuilder;
+pub(crate) use execute::run_handler;
 pub use handle::{RunnerHandle, Stopped};
 pub(crate) use runners::Runners;
 pub use signal::shutdown_signal;

@@ -4,6 +4,7 @@
 //! tasks and decides nothing about them.
 
 mod builder;
+mod cli;
 mod definition_builders;
 mod definition_cache;
 mod definitions;
@@ -20,6 +21,7 @@ mod tasks;
 use std::{fmt, sync::Arc};
 
 pub use builder::StoreBuilder;
+pub use cli::{CliReport, ExecuteCli, HandlerInfo};
 pub use definition_builders::{CreateDefinition, ListDefinitions, UpdateDefinition};
 use definition_cache::DefinitionCache;
 pub use definitions::Definitions;
