@@ -88,9 +88,9 @@ async fn measure(options: &Options) -> Result<()> {
     }
     if options.json {
         write!(io::stdout(), "{}", report.to_json()?)?;
-        writeln!(io::stderr(), "{}", report.summary())?;
+        writeln!(io::stderr(), "{}", report.summary().unwrap_or_default())?;
     } else {
-        writeln!(io::stdout(), "{report}\n{}", report.summary())?;
+        writeln!(io::stdout(), "{report}\n{}", report.summary().unwrap_or_default())?;
     }
     Ok(())
 }

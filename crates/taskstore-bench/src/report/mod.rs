@@ -130,17 +130,17 @@ impl Report {
         page::page(self, command)
     }
 
-    /// One line: how fast a full queue is emptied, and how that compares.
+    /// One line: how fast a full queue is emptied, and how that compares. `None` if one of them was
+    /// not measured.
     #[must_use]
-    pub fn summary(&self) -> String {
+    pub fn summary(&self) -> Option<String> {
         let rate = |name: &str| {
             let line = self.lines.iter().find(|line| line.case == name)?;
             line.rate().map(figure_text)
         };
-        let rate = |name| rate(name).unwrap_or_else(|| "?".into());
-        let times = self.ratios.first().map_or_else(|| "?".into(), |r| figure_text(r.times.median));
-        let (drain, naive) = (rate(plan::DRAIN_10_B), rate(plan::NAIVE));
-        format!("drain {drain} tasks/s, naive {naive} tasks/s: {times} times as fast")
+        let (drain, naive) = (rate(plan::DRAIN_10_B)?, rate(plan::NAIVE)?);
+        let times = figure_text(self.ratios.first()?.times.median);
+        Some(format!("drain {drain} tasks/s, naive {naive} tasks/s: {times} times as fast"))
     }
 
     fn tables(&self) -> Vec<Table> {
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn the_summary_names_both_rates_and_their_ratio() {
         assert_eq!(
-            report().summary(),
+            report().summary().unwrap(),
             "drain 60,000 tasks/s, naive 300 tasks/s: 100 times as fast"
         );
     }
