@@ -23,6 +23,8 @@ pub enum Figure {
     PeakMegabytes,
     /// Tasks that ran more than once.
     Duplicates,
+    /// Tasks that the runner took ahead and gave back before they ran.
+    GivenBack,
     /// Half took no longer, in milliseconds.
     P50Millis,
     /// 99 of 100 took no longer, in milliseconds.
@@ -44,6 +46,7 @@ impl Figure {
             Self::CommitsPerTask => "commits/task",
             Self::PeakMegabytes => "peak MB",
             Self::Duplicates => "run twice",
+            Self::GivenBack => "given back",
             Self::P50Millis => "p50 ms",
             Self::P99Millis => "p99 ms",
             Self::CpuPercent => "CPU % of a core",

@@ -31,7 +31,7 @@ const HOW: &str = "\
 | case | what |
 | --- | --- |
 | enqueue | Tasks of some 10 bytes are enqueued for a while, without a runner. *1 caller* waits for each before the next; *64 callers* do so at the same time; *1,000 at once* is `enqueue_many`. |
-| drain | A runner with default settings empties a full queue; the handler only counts. The time is from its start until the end of every task is saved and it has stopped. *run twice* counts tasks that ran more than once. |
+| drain | A runner with default settings empties a full queue; the handler only counts. The time is from its start until the end of every task is saved and it has stopped. *run twice* counts tasks that ran more than once, *given back* those that the runner took ahead of its free slots and returned before they ran. |
 | naive | The queue that everybody writes first, on the same driver with the same durability: one transaction takes a row and marks it as running, the work is done, a second one marks it as done; one at a time. |
 | pick-up | A runner waits, one task is enqueued every 20 ms. The time is from the return of enqueueing to the first line of the handler; below zero when the handler was faster than the return. |
 | idle runner | A runner with default settings and nothing to do. Commits count those of its start and stop. |

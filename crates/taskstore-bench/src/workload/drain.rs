@@ -64,5 +64,6 @@ pub(crate) async fn part(url: &str, tasks: u64) -> Result<Sample> {
         .with(Figure::TasksPerSecond, tasks as f64 / took.as_secs_f64())
         .with_per_task(Figure::CpuMicrosPerTask, cpu)
         .with(Figure::PeakMegabytes, meter::peak_megabytes())
-        .with(Figure::Duplicates, seen.duplicates() as f64))
+        .with(Figure::Duplicates, seen.duplicates() as f64)
+        .with(Figure::GivenBack, summary.released as f64))
 }
