@@ -8,10 +8,10 @@ use taskstore_core::{
     Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
     Result, Task, TaskId,
     backend::{
-        Beaten, Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue,
-        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
-        Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
-        TakenOver,
+        Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
+        Enqueue, Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrationReport, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled,
+        TakeOver, TakenOver, TaskFilter, TaskQuery,
     },
 };
 
@@ -124,6 +124,8 @@ delegate! {
     control(request: &Control) -> Vec<Outcome>;
     put_queue(settings: &QueueSettings) -> ();
     task(id: TaskId) -> Option<Task>;
+    tasks(query: &TaskQuery) -> Page<Task>;
+    count(filter: &TaskFilter, at_most: u64) -> Counted;
     attempts(id: TaskId) -> Vec<Attempt>;
     log(id: TaskId, skip: u64, limit: u32) -> Vec<LogLine>;
     put_definition(definition: &Definition, expect: Expect) -> ();

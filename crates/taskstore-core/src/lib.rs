@@ -38,6 +38,6 @@ pub use retry::{Backoff, MAX_ATTEMPTS};
 pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
     CliReport, CreateDefinition, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, ExecuteCli,
-    HandlerInfo, ListDefinitions, Queues, Reschedule, RunError, Store, StoreBuilder, Tasks,
-    UpdateDefinition,
+    FindTasks, HandlerInfo, ListDefinitions, Queues, Reschedule, RunError, Store, StoreBuilder,
+    Tasks, UpdateDefinition,
 };

@@ -14,9 +14,10 @@ use taskstore_core::{
     Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
     Result, Task, TaskId,
     backend::{
-        Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue, Enqueued,
-        Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport, Outcome,
-        Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver, TakenOver,
+        Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
+        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
+        Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
+        TakenOver, TaskFilter, TaskQuery,
     },
     clock,
 };
@@ -246,6 +247,16 @@ impl Backend for SqliteBackend {
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>> {
         self.readers.read(move |statements| read::task(statements, id)).await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
+        let query = query.clone();
+        self.readers.read(move |statements| read::tasks(statements, &query)).await
+    }
+
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
+        let filter = filter.clone();
+        self.readers.read(move |statements| read::count(statements, &filter, at_most)).await
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

@@ -20,14 +20,14 @@ use crate::{
     write,
 };
 
-struct File {
-    connection: Connection,
-    texts: Arc<Texts>,
+pub(crate) struct File {
+    pub(crate) connection: Connection,
+    pub(crate) texts: Arc<Texts>,
     _folder: tempfile::TempDir,
 }
 
 impl File {
-    fn new(prefix: &str) -> Self {
+    pub(crate) fn new(prefix: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let connection =
             open_writer(&folder.path().join("t.db"), Synchronous::Normal, PATIENT).unwrap();
@@ -38,7 +38,7 @@ impl File {
 
     /// Ended, ready and delayed tasks of two queues, and as many definitions and leases as a store
     /// has: a table of one row is read whole, once that has been analyzed.
-    fn fill(&self, tasks: u32) {
+    pub(crate) fn fill(&self, tasks: u32) {
         self.connection
             .execute_batch(&format!(
                 "BEGIN;
@@ -63,7 +63,11 @@ impl File {
     }
 
     fn plan(&self, sql: Sql) -> Vec<String> {
-        let text = format!("EXPLAIN QUERY PLAN {}", self.texts.get(sql));
+        self.plan_of(self.texts.get(sql))
+    }
+
+    pub(crate) fn plan_of(&self, sql: &str) -> Vec<String> {
+        let text = format!("EXPLAIN QUERY PLAN {sql}");
         let mut statement = self.connection.prepare(&text).unwrap();
         let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
         statement
@@ -108,6 +112,7 @@ fn may_scan(name: &str, step: &str) -> bool {
                 | "definition_in_use"
                 | "late_leases"
                 | "task_holder"
+                | "holders"
                 | "cancel_requests"
         )
 }

@@ -99,15 +99,16 @@
 mod connect;
 
 pub use connect::{Connect, connect};
-pub use taskstore_core::backend::{Cursor, Page};
+pub use taskstore_core::backend::{Counted, Cursor, Page, TaskOrder};
 pub use taskstore_core::testing;
 pub use taskstore_core::{
     Alias, Attempt, Backoff, BoxError, CliReport, CreateDefinition, Definition, DefinitionId,
     DefinitionStatus, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, Error, ExecuteCli,
-    HandlerInfo, Holder, ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Progress,
-    QueueName, Queues, Reschedule, Result, RunError, RunnerBuilder, RunnerHandle, RunnerId, Status,
-    Stopped, Store, StoreBuilder, Summary, Task, TaskContext, TaskError, TaskHandler, TaskId,
-    TaskKey, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
+    FindTasks, HandlerInfo, Holder, ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS,
+    MemoryBackend, Progress, QueueName, Queues, Reschedule, Result, RunError, RunnerBuilder,
+    RunnerHandle, RunnerId, Status, Stopped, Store, StoreBuilder, Summary, Task, TaskContext,
+    TaskError, TaskHandler, TaskId, TaskKey, TaskResult, Tasks, UpdateDefinition, limits,
+    shutdown_signal,
 };
 #[cfg(feature = "sqlite")]
 #[doc(inline)]

@@ -25,6 +25,7 @@ mod isolate;
 mod lease;
 mod pause;
 mod promote;
+mod query;
 mod race;
 mod random;
 mod report;
@@ -54,6 +55,7 @@ pub(crate) fn all() -> Vec<Case> {
         pause::CASES,
         control::CASES,
         report::CASES,
+        query::CASES,
         input::CASES,
         wake::CASES,
         race::CASES,

@@ -12,10 +12,10 @@ use taskstore_core::{
     Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
     Result, Task, TaskId,
     backend::{
-        Beaten, Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue,
-        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
-        Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
-        TakenOver,
+        Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
+        Enqueue, Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrationReport, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled,
+        TakeOver, TakenOver, TaskFilter, TaskQuery,
     },
 };
 
@@ -334,6 +334,14 @@ impl Backend for Recorded {
             }
         })
         .await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
+        self.backend.tasks(query).await
+    }
+
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
+        self.backend.count(filter, at_most).await
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

@@ -12,10 +12,10 @@ use taskstore_core::{
     Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, QueueName, Result,
     Status, Task, TaskId,
     backend::{
-        Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue, Enqueued,
-        Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo, MigrationReport,
-        Move, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
-        TakenOver,
+        Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
+        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo,
+        MigrationReport, Move, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle,
+        Settled, TakeOver, TakenOver, TaskFilter, TaskQuery,
     },
 };
 use tokio::sync::Notify;
@@ -202,6 +202,14 @@ impl Backend for Bugged {
             task.attempts += self.memo().attempts.get(&id).copied().unwrap_or(0);
         }
         Ok(task)
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
+        self.tasks_bugged(query).await
+    }
+
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
+        self.count_bugged(filter, at_most).await
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

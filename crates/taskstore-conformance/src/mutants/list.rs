@@ -81,5 +81,11 @@ mutants! {
     WakeUpByEnqueueOnly: "A wait hears of enqueued tasks, but not of tasks that come back.";
     DefinitionOverwritten: "A definition that was changed meanwhile is overwritten.";
     DefinitionDeletedInUse: "A definition is deleted although a task of it is paused.";
+    StatusAsRecorded: "A list by status takes a running task for a queued one.";
+    DeletedListed: "A list shows soft-deleted tasks.";
+    FilterForgotten: "A list forgets all of its filter but the status.";
+    PageRepeatsLast: "A page begins with the last task of the page before.";
+    CursorIgnored: "A cursor that nobody made is taken for the first page.";
+    CountUncapped: "A count goes on beyond what it was asked for.";
     DownForgotten: "Migrating down leaves everything there.";
 }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use taskstore_core::{
-    LeaseId, QueueName, TaskId, UniqueHash,
+    LeaseId, QueueName, Task, TaskId, UniqueHash,
     backend::{Lease, LeasedTask},
 };
 use time::UtcDateTime;
@@ -33,6 +33,8 @@ pub(super) struct Memo {
     pub(super) asked: HashSet<LeaseId>,
     /// Attempts to show beyond those that the store counts.
     pub(super) attempts: HashMap<TaskId, u32>,
+    /// The last task of the page that ended at a cursor.
+    pub(super) pages: HashMap<String, Task>,
     /// Lines that were stored.
     pub(super) lines: HashSet<(Lease, u32)>,
 }

@@ -10,6 +10,7 @@ mod enqueue;
 mod lease;
 mod list;
 mod memo;
+mod query;
 mod settle;
 
 use std::{sync::Arc, time::Duration};

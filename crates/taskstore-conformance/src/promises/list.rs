@@ -175,6 +175,17 @@ promises! {
     "look.held_by": "Who holds a task since when, and was last heard of when, is shown.";
     "look.log": "The log is read in order, page by page, over all attempts.";
 
+    "query.status": "A list by status shows the tasks that have it at that moment, also the derived ones.";
+    "query.filter": "Each filter of a list narrows it, and nothing else does.";
+    "query.deleted": "Soft-deleted tasks are listed and counted only when asked for.";
+    "query.order": "A list is in the order asked for: by enqueue, as claims would take, or by completion.";
+    "query.pages": "A task that stays where it is comes exactly once, whatever happens between the pages.";
+    "query.whole": "A task of a list is as when it is looked at by itself.";
+    "query.refused": "A cursor that nobody made or of another order, a limit and a range out of bounds \
+        are refused, and named.";
+    "count.exact": "A count is exact when it says so.";
+    "count.capped": "A count goes no further than it was asked to, and says that there are more.";
+
     "wake.deadline": "A wait for work ends at its deadline.";
     "wake.heard": "A wait ends when something is put into ready for one of its queues.";
     "wake.later": "A wait ends by the time of a task that becomes due before its deadline.";

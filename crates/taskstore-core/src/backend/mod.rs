@@ -72,8 +72,10 @@ mod control;
 mod enqueue;
 mod lease;
 mod look;
+mod query;
 mod schema;
 mod settle;
+mod spot;
 
 use std::{any::Any, fmt, time::Duration};
 
@@ -84,8 +86,10 @@ pub use control::{Control, Move, Outcome, QueueSettings};
 pub use enqueue::{Enqueue, Enqueued, NewTask, When};
 pub use lease::{Beaten, Isolate, LateLease, Lease, Promote, Promoted, Pulse, TakeOver, TakenOver};
 pub use look::{Cursor, DefinitionKey, DefinitionQuery, Expect, Page};
+pub use query::{Counted, TaskFilter, TaskOrder, TaskQuery};
 pub use schema::{Capabilities, Migrate, MigrateTo, MigrationReport};
 pub use settle::{AttemptIs, Fate, Report, Requeue, Run, Settle, Settled, Settlement, Transition};
+pub use spot::Spot;
 
 use crate::{Attempt, Definition, DefinitionId, LeaseId, LogLine, QueueName, Result, Task, TaskId};
 
@@ -237,6 +241,33 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// A task, also a soft-deleted one.
     async fn task(&self, id: TaskId) -> Result<Option<Task>>;
+
+    /// The tasks that match, in the order asked for, page by page.
+    ///
+    /// Pages are cut by keyset: a page begins right after the spot where the last one ended, in the
+    /// same order. So a task that stays where it is comes exactly once, however many are enqueued,
+    /// end or go meanwhile; one that moves in the order meanwhile (a requeue, a promotion) may come
+    /// twice or not at all. Each page is read at one moment, so no task of it is there twice or
+    /// half changed. Soft-deleted ones are left out unless asked for.
+    ///
+    /// A page may be shorter than its limit, even empty, and still say where to go on: an engine
+    /// looks at a bounded number of tasks for one page. Only `next: None` is the end.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid): the `limit` is not between 1 and 1,000; the `cursor` was
+    /// not made by this engine, or for another order; or what [`TaskFilter::check`] refuses.
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>>;
+
+    /// How many tasks match, as far as `at_most`; soft-deleted ones only if asked for.
+    ///
+    /// [`Counted::Exactly`] is exact, and never more than `at_most`. [`Counted::AtLeast`] says how
+    /// many were seen, at most `at_most`, when the counting stopped: because there are more, or
+    /// because the engine had looked at so many that do not match that it gave up. What waits, runs,
+    /// or is of one status without any other condition is always counted as far as `at_most`.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid): what [`TaskFilter::check`] refuses.
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted>;
 
     /// How its attempts ended, the oldest first. What was canceled while it waited was no attempt.
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>>;

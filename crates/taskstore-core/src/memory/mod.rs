@@ -10,6 +10,7 @@ mod control;
 mod enqueue;
 mod lease;
 mod look;
+mod query;
 mod settle;
 mod state;
 mod wake;
@@ -34,10 +35,10 @@ use crate::{
     Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, QueueName, Result,
     Task, TaskId,
     backend::{
-        Beaten, Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue,
-        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo,
+        Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
+        Enqueue, Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo,
         MigrationReport, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled,
-        TakeOver, TakenOver,
+        TakeOver, TakenOver, TaskFilter, TaskQuery,
     },
     clock,
 };
@@ -195,6 +196,14 @@ impl Backend for MemoryBackend {
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>> {
         Ok(self.state().task(id))
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
+        self.state().tasks(query)
+    }
+
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
+        self.state().count(filter, at_most)
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

@@ -9,6 +9,7 @@ mod definition_builders;
 mod definition_cache;
 mod definitions;
 mod enqueue;
+mod find;
 mod options;
 mod queues;
 mod register;
@@ -26,6 +27,7 @@ pub use definition_builders::{CreateDefinition, ListDefinitions, UpdateDefinitio
 use definition_cache::DefinitionCache;
 pub use definitions::Definitions;
 pub use enqueue::{EnqueueMany, EnqueueOne, EnqueueOutcome};
+pub use find::FindTasks;
 pub use queues::Queues;
 pub use reschedule::Reschedule;
 use run_error::ErrorHandler;

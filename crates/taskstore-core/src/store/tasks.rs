@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Reschedule, Store, options::parameters};
+use super::{FindTasks, Reschedule, Store, options::parameters};
 use crate::{
     Attempt, Error, LogLine, Result, Status, Task, TaskId,
     backend::{Control, Move, Outcome},
@@ -59,6 +59,31 @@ impl Tasks {
     /// [`NotFound`](Error::NotFound): there is no such `task`.
     pub async fn get(&self, id: TaskId) -> Result<Task> {
         self.store.backend().task(id).await?.ok_or_else(|| Error::not_found("task", &id))
+    }
+
+    /// All tasks, to list or count; any word of [`FindTasks`] narrows it.
+    pub fn all(&self) -> FindTasks {
+        FindTasks::new(self.store.clone())
+    }
+
+    /// Those of these that are there, to list or count.
+    pub fn ids(&self, ids: impl IntoIterator<Item = TaskId>) -> FindTasks {
+        self.all().ids(ids)
+    }
+
+    /// The tasks of this queue, to list or count.
+    pub fn queue(&self, name: impl AsRef<str>) -> FindTasks {
+        self.all().queue(name)
+    }
+
+    /// The tasks of this status, to list or count.
+    pub fn status(&self, status: Status) -> FindTasks {
+        self.all().status(status)
+    }
+
+    /// The tasks of the definition with this alias, to list or count.
+    pub fn definition(&self, alias: impl AsRef<str>) -> FindTasks {
+        self.all().definition(alias)
     }
 
     /// How its attempts ended, the oldest first. An attempt that left nothing to say, as a release

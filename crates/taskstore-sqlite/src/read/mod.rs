@@ -1,7 +1,9 @@
 //! What people look at: one function a method, run on a connection that cannot write.
 
 mod definition;
+mod list;
 mod task;
 
 pub(crate) use definition::{definition, definitions};
+pub(crate) use list::{count, tasks};
 pub(crate) use task::{attempts, log, task};

@@ -1,5 +1,7 @@
 //! Tasks, their attempts and their logs.
 
+use std::collections::HashMap;
+
 use rusqlite::Row;
 use taskstore_core::{
     Alias, Attempt, Error, Holder, LogLine, Progress, QueueName, Result, Status, Task, TaskId,
@@ -13,7 +15,7 @@ use crate::{
     statements::Statements,
 };
 
-/// The columns of `task_by_id`, in its order.
+/// The columns of `task_by_id` and `task_by_seq`, in their order.
 struct TaskRow {
     status: i64,
     waits: bool,
@@ -37,6 +39,7 @@ struct TaskRow {
     cancel_at: Option<i64>,
     seq: i64,
     turn: i64,
+    id: String,
 }
 
 impl TaskRow {
@@ -64,6 +67,45 @@ impl TaskRow {
             cancel_at: row.get(20)?,
             seq: row.get(21)?,
             turn: row.get(22)?,
+            id: row.get(23)?,
+        })
+    }
+
+    const fn is_running(&self) -> bool {
+        self.status == 0 && !self.waits
+    }
+
+    fn into_task(self, held_by: Option<Holder>) -> Result<Task> {
+        let is_running = self.is_running();
+        let gone = |what: &str| {
+            Error::backend(format!("the {what} of task {} is gone from the file", self.id))
+        };
+        let time = |at: Option<i64>| at.map(clock::from_micros);
+        Ok(Task {
+            id: self.id.parse()?,
+            status: status(self.status, self.waits)?,
+            queue: QueueName::new(&self.queue)?,
+            definition: self.definition.as_deref().ok_or_else(|| gone("definition"))?.parse()?,
+            alias: Alias::new(self.alias.as_deref().ok_or_else(|| gone("definition"))?)?,
+            progress: self.progress()?,
+            parameters: match self.parameters {
+                Some(parameters) => json(parameters)?,
+                None => return Err(gone("payload")),
+            },
+            output: self.output.map(json).transpose()?,
+            last_error: self.last_error,
+            priority: number(self.priority)?,
+            attempts: number(self.attempts + i64::from(is_running))?,
+            max_attempts: max_attempts(self.max_attempts)?,
+            suspect: self.suspect,
+            run_at: clock::from_micros(self.run_at),
+            created_at: clock::from_micros(self.created_at),
+            updated_at: clock::from_micros(self.updated_at),
+            started_at: time(self.started_at),
+            completed_at: time(self.completed_at),
+            deleted_at: time(self.deleted_at),
+            cancel_requested_at: time(self.cancel_at),
+            held_by,
         })
     }
 
@@ -77,47 +119,53 @@ impl TaskRow {
 pub(crate) fn task(statements: &Statements<'_>, id: TaskId) -> Result<Option<Task>> {
     let row = statements.first(Sql::TaskById, [id.to_string()], TaskRow::read)?;
     let Some(row) = row else { return Ok(None) };
-    let status = status(row.status, row.waits)?;
-    let is_running = status == Status::Running;
-    let held_by = if is_running { holder(statements, row.seq, row.turn)? } else { None };
-    let gone =
-        |what: &str| Error::backend(format!("the {what} of task {id} is gone from the file"));
-    let time = |at: Option<i64>| at.map(clock::from_micros);
-    Ok(Some(Task {
-        id,
-        status,
-        queue: QueueName::new(&row.queue)?,
-        definition: row.definition.as_deref().ok_or_else(|| gone("definition"))?.parse()?,
-        alias: Alias::new(row.alias.as_deref().ok_or_else(|| gone("definition"))?)?,
-        progress: row.progress()?,
-        parameters: json(row.parameters.ok_or_else(|| gone("payload"))?)?,
-        output: row.output.map(json).transpose()?,
-        last_error: row.last_error,
-        priority: number(row.priority)?,
-        attempts: number(row.attempts + i64::from(is_running))?,
-        max_attempts: max_attempts(row.max_attempts)?,
-        suspect: row.suspect,
-        run_at: clock::from_micros(row.run_at),
-        created_at: clock::from_micros(row.created_at),
-        updated_at: clock::from_micros(row.updated_at),
-        started_at: time(row.started_at),
-        completed_at: time(row.completed_at),
-        deleted_at: time(row.deleted_at),
-        cancel_requested_at: time(row.cancel_at),
-        held_by,
-    }))
+    let held_by = if row.is_running() { holder(statements, row.seq, row.turn)? } else { None };
+    row.into_task(held_by).map(Some)
+}
+
+/// The tasks with these keys inside the file, in this order.
+pub(super) fn tasks(statements: &Statements<'_>, seqs: &[i64]) -> Result<Vec<Task>> {
+    let rows: Vec<TaskRow> = seqs
+        .iter()
+        .filter_map(|seq| statements.first(Sql::TaskBySeq, [seq], TaskRow::read).transpose())
+        .collect::<Result<_>>()?;
+    let any_runs = rows.iter().any(TaskRow::is_running);
+    let mut holders = if any_runs { holders(statements)? } else { HashMap::new() };
+    rows.into_iter()
+        .map(|row| {
+            let holder = holders.remove(&(row.seq, row.turn)).filter(|_| row.is_running());
+            row.into_task(holder.map(HolderRow::into).transpose()?)
+        })
+        .collect()
+}
+
+/// Owner, time of the claim, time of the last beat.
+struct HolderRow(String, i64, i64);
+
+impl HolderRow {
+    fn into(self) -> Result<Holder> {
+        Ok(Holder {
+            runner: self.0.parse()?,
+            claimed_at: clock::from_micros(self.1),
+            last_beat_at: clock::from_micros(self.2),
+        })
+    }
 }
 
 fn holder(statements: &Statements<'_>, seq: i64, turn: i64) -> Result<Option<Holder>> {
     let row = statements.first(Sql::TaskHolder, (seq, turn), |row| {
-        Ok((row.get::<_, String>(0)?, row.get(1)?, row.get(2)?))
+        Ok(HolderRow(row.get(0)?, row.get(1)?, row.get(2)?))
     })?;
-    let Some((owner, claimed_at, beat_at)) = row else { return Ok(None) };
-    Ok(Some(Holder {
-        runner: owner.parse()?,
-        claimed_at: clock::from_micros(claimed_at),
-        last_beat_at: clock::from_micros(beat_at),
-    }))
+    row.map(HolderRow::into).transpose()
+}
+
+/// Every holder, by the task's key and the turn of the claim.
+fn holders(statements: &Statements<'_>) -> Result<HashMap<(i64, i64), HolderRow>> {
+    let rows = statements.all(Sql::Holders, [], |row| {
+        let key = (row.get(0)?, row.get(1)?);
+        Ok((key, HolderRow(row.get(2)?, row.get(3)?, row.get(4)?)))
+    })?;
+    Ok(rows.into_iter().collect())
 }
 
 /// How the attempts of a task ended, the oldest first.

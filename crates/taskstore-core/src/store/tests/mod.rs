@@ -3,6 +3,7 @@
 mod cli;
 mod definitions;
 mod enqueue;
+mod find;
 mod register;
 mod settings;
 mod spy;

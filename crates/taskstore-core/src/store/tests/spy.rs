@@ -13,9 +13,10 @@ use crate::{
     Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, MemoryBackend,
     QueueName, Result, Task, TaskId,
     backend::{
-        Capabilities, Claim, Claimed, Control, DefinitionKey, DefinitionQuery, Enqueue, Enqueued,
-        Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport, Outcome,
-        Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver, TakenOver,
+        Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
+        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
+        Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
+        TakenOver, TaskFilter, TaskQuery,
     },
 };
 
@@ -151,6 +152,14 @@ impl Backend for Spy {
 
     async fn task(&self, id: TaskId) -> Result<Option<Task>> {
         spied!(self.task(id))
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
+        spied!(self.tasks(query))
+    }
+
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
+        spied!(self.count(filter, at_most))
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

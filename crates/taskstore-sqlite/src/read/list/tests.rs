@@ -1,0 +1,111 @@
+//! That lists and counts go where they should: never through the whole record.
+
+use taskstore_core::{
+    DefinitionId, QueueName, Status, TaskId,
+    backend::{Spot, TaskFilter, TaskOrder, TaskQuery},
+    clock,
+};
+
+use super::{LOOKS_MAX, countable, named, source::Source, sources, walk};
+use crate::tests::File;
+
+/// Without a condition, with each, and with all of them.
+fn filters() -> Vec<TaskFilter> {
+    let set: [fn(&mut TaskFilter); 5] = [
+        |f| f.queue = Some(QueueName::default()),
+        |f| f.definition = Some(DefinitionId::new()),
+        |f| f.created = Some(clock::from_micros(0)..clock::now()),
+        |f| f.completed = Some(clock::from_micros(0)..clock::now()),
+        |f| f.with_deleted = true,
+    ];
+    let mut all = TaskFilter::default();
+    let mut filters = vec![TaskFilter::default()];
+    for set in set {
+        let mut one = TaskFilter::default();
+        set(&mut one);
+        set(&mut all);
+        filters.push(one);
+    }
+    filters.push(all);
+    filters
+}
+
+fn by_each_status() -> impl Iterator<Item = TaskFilter> {
+    let statuses = Status::ALL.map(|status| Some(vec![status]));
+    statuses.into_iter().chain([None]).flat_map(|statuses| {
+        filters().into_iter().map(move |mut filter| {
+            filter.statuses.clone_from(&statuses);
+            filter
+        })
+    })
+}
+
+/// What is read whole on purpose: the leases, and what waits where its order is not the one wanted.
+fn may(source: Source, step: &str) -> bool {
+    match source {
+        Source::Running { .. } => {
+            !step.contains("SCAN t") || step == "USE TEMP B-TREE FOR ORDER BY"
+        }
+        Source::Ready { .. } | Source::Later { .. } => {
+            step.starts_with("SCAN c") || step == "USE TEMP B-TREE FOR ORDER BY"
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
+    let file = File::new("");
+    for tasks in [0, 100_000] {
+        if tasks > 0 {
+            file.fill(tasks);
+        }
+        for analyzed in [false, true] {
+            if analyzed {
+                file.connection.execute_batch("ANALYZE").unwrap();
+            }
+            for filter in by_each_status() {
+                for order in TaskOrder::ALL {
+                    let query = TaskQuery::new(filter.clone(), order, 50);
+                    for source in sources(&query) {
+                        let spot = Spot::start();
+                        let conditions = source.conditions(&filter);
+                        let text = walk::list_text(source, &filter, &conditions, &spot, LOOKS_MAX);
+                        check(&file, source, &text.sql);
+                    }
+                }
+                for source in countable(&filter) {
+                    check(&file, source, &walk::count_text(source, &filter, 10).sql);
+                }
+                let query = TaskQuery::new(filter, TaskOrder::NewestFirst, 50);
+                let text = named::text(&[TaskId::new()], &query).unwrap();
+                check(&file, Source::ReadyInLine, &text.sql);
+            }
+        }
+    }
+}
+
+fn check(file: &File, source: Source, sql: &str) {
+    for step in file.plan_of(sql) {
+        let reads_all = step.starts_with("SCAN") || step.contains("TEMP B-TREE");
+        let from_the_front = step.starts_with("SCAN c") && sql.contains("(c.");
+        let list = step.contains("VIRTUAL TABLE") || step.starts_with("SCAN (subquery-");
+        let fine = !reads_all || may(source, &step) || from_the_front || list;
+        assert!(fine, "{source:?}: {step}\n{sql}");
+    }
+}
+
+#[test]
+fn what_is_composed_takes_the_prefix() {
+    let file = File::new("app_");
+    for filter in filters() {
+        for order in TaskOrder::ALL {
+            for source in sources(&TaskQuery::new(filter.clone(), order, 50)) {
+                let conditions = source.conditions(&filter);
+                let text = walk::list_text(source, &filter, &conditions, &Spot::start(), 9);
+                let sql = file.texts.prepare("list", &text.sql);
+                assert!(file.connection.prepare(&sql).is_ok(), "{sql}");
+            }
+        }
+    }
+}
