@@ -76,6 +76,32 @@ pub enum Error {
         /// What it logged: at most the newest 1,000 lines.
         log: Vec<LogLine>,
     },
+    /// A task that was waited for failed.
+    #[error("task {task} failed: {error}")]
+    Failed {
+        /// The task.
+        task: TaskId,
+        /// Its last error.
+        error: String,
+    },
+    /// A task that was waited for was canceled.
+    #[error("task {task} was canceled: {reason}")]
+    Canceled {
+        /// The task.
+        task: TaskId,
+        /// Why.
+        reason: String,
+    },
+    /// A task that was waited for did not end in time. It goes on.
+    #[error("task {task} did not end within {after:?}: it is {status}")]
+    NotEnded {
+        /// The task.
+        task: TaskId,
+        /// The status that it has.
+        status: Status,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// Another runner took the task's lease over. Nothing was changed.
     #[error("the lease on task {task} was lost to another runner")]
     LeaseLost {

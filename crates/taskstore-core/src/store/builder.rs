@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use super::{DefinitionCache, ErrorHandler, Inner, RunError, Store};
+use super::{DefinitionCache, Endings, ErrorHandler, Inner, RunError, Store};
 use crate::{Backend, QueueName, Result, TaskId, backend::Migrate, handler::Registry, limits};
 
 /// How many tasks a runner runs at the same time unless somebody says otherwise.
@@ -91,6 +91,7 @@ impl StoreBuilder {
                 on_error: self.on_error,
                 max_concurrency: self.max_concurrency,
                 runners: crate::runner::Runners::default(),
+                endings: Endings::default(),
             }),
         }
     }

@@ -8,6 +8,7 @@ mod cli;
 mod definition_builders;
 mod definition_cache;
 mod definitions;
+mod endings;
 mod enqueue;
 mod find;
 mod options;
@@ -18,6 +19,7 @@ mod run;
 mod run_error;
 mod schema;
 mod tasks;
+mod wait_for;
 
 use std::{fmt, sync::Arc};
 
@@ -26,6 +28,7 @@ pub use cli::{CliReport, ExecuteCli, HandlerInfo};
 pub use definition_builders::{CreateDefinition, ListDefinitions, UpdateDefinition};
 use definition_cache::DefinitionCache;
 pub use definitions::Definitions;
+use endings::Endings;
 pub use enqueue::{EnqueueMany, EnqueueOne, EnqueueOutcome};
 pub use find::FindTasks;
 pub use queues::Queues;
@@ -82,6 +85,7 @@ struct Inner {
     on_error: ErrorHandler,
     max_concurrency: usize,
     runners: Runners,
+    endings: Endings,
 }
 
 impl Store {

@@ -210,7 +210,12 @@ impl Tasks {
     pub(super) async fn make(&self, id: TaskId, to: Move, asked: &'static str) -> Result<Status> {
         let answers = self.store.backend().control(&Control::new(vec![id], to)).await?;
         match answers.first() {
-            Some(Outcome::Moved { to, .. }) => Ok(*to),
+            Some(Outcome::Moved { to, .. }) => {
+                if to.has_ended() {
+                    self.store.tell_ended([id]);
+                }
+                Ok(*to)
+            }
             Some(Outcome::Requested) => Ok(Status::Running),
             Some(Outcome::Refused(from)) => {
                 Err(Error::InvalidTransition { task: id, from: *from, to: asked })

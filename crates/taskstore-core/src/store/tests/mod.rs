@@ -8,6 +8,7 @@ mod register;
 mod settings;
 mod spy;
 mod tasks;
+mod wait_for;
 
 use spy::{Fault, Spy};
 
