@@ -89,6 +89,8 @@
 //! - [`TaskHandler`], [`TaskContext`] and [`TaskError`] are what handlers are made of.
 //! - [`Store::runner`] runs tasks, until [`shutdown_signal`] or whatever else you wait for.
 //! - [`Store::tasks`], [`Store::definitions`] and [`Store::queues`] look at what is there, and control it.
+//! - [`Store::wait_for`] waits until a task has ended; [`Store::execute_cli`] runs a handler from a
+//!   command line.
 //! - [`Error`] is what a store answers when it cannot do what was asked.
 //! - [`backend`] is for whoever writes a store of their own.
 //!
