@@ -32,7 +32,10 @@ CREATE TABLE task_queue(                              -- the record: written at 
  last_lease BLOB,                                     -- the lease that last settled it: answers a settlement sent again
  key_hash BLOB) STRICT;                               -- never updated: the end frees the key, a requeue takes it again
 CREATE INDEX task_queue_cancel ON task_queue(seq) WHERE cancel_at IS NOT NULL; -- nearly always empty; how a heartbeat hears
-CREATE INDEX task_queue_completed ON task_queue(status,completed_at) WHERE completed_at IS NOT NULL; -- written once, at the end; lists by completion
+CREATE INDEX task_queue_completed ON task_queue(status,completed_at) -- written once, at the end; lists by completion, and counts
+ WHERE completed_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX task_queue_completed_deleted ON task_queue(status,completed_at) -- the rest of it, nearly empty
+ WHERE completed_at IS NOT NULL AND deleted_at IS NOT NULL;
 
 CREATE TABLE task_payload(task INTEGER PRIMARY KEY, parameters TEXT NOT NULL) STRICT; -- apart: the end of a task rewrites its record
 

@@ -11,6 +11,7 @@ const NAMES: &[&str] = &[
     "task_queue",
     "task_queue_cancel",
     "task_queue_completed",
+    "task_queue_completed_deleted",
     "task_payload",
     "task_ready",
     "task_later",

@@ -32,17 +32,17 @@ fn ends(range: &Range<UtcDateTime>) -> Vec<Value> {
 
 /// All of the filter but ids and statuses, on the record `t`.
 pub(super) fn of_record(filter: &TaskFilter) -> Vec<Condition> {
-    let mut all = of_record_but_completed(filter);
+    let mut all = of_completed(filter);
     all.extend(completed(filter));
-    all
-}
-
-/// The same, where the time of completion is a range of an index.
-pub(super) fn of_record_but_completed(filter: &TaskFilter) -> Vec<Condition> {
-    let mut all = Vec::new();
     if !filter.with_deleted {
         all.push((NOT_DELETED, vec![]));
     }
+    all
+}
+
+/// The same, where an index tells what is deleted and has the times of completion in their order.
+pub(super) fn of_completed(filter: &TaskFilter) -> Vec<Condition> {
+    let mut all = Vec::new();
     if let Some(queue) = &filter.queue {
         all.push((QUEUE, vec![queue.as_str().to_owned().into()]));
     }

@@ -98,9 +98,15 @@ fn sources(query: &TaskQuery) -> Vec<Source> {
             wanted.flat_map(|_| [Source::ReadyInLine, Source::LaterInLine]).collect()
         }
         TaskOrder::LastCompletedFirst => {
-            wanted.map(|status| Source::Completed { status: status_code(status) }).collect()
+            wanted.flat_map(|status| completed(status, &query.filter)).collect()
         }
     }
+}
+
+fn completed(status: Status, filter: &TaskFilter) -> Vec<Source> {
+    let status = status_code(status);
+    let deleted = filter.with_deleted.then_some(Source::Completed { status, deleted: true });
+    [Source::Completed { status, deleted: false }].into_iter().chain(deleted).collect()
 }
 
 /// The tables that know them for a count, which needs no order: successes are told apart from all
@@ -116,7 +122,7 @@ fn countable(filter: &TaskFilter) -> Vec<Source> {
             Status::Queued => vec![Source::ReadyInLine, Source::LaterInLine],
             Status::Running => vec![Source::Running { newest }],
             Status::Paused => vec![Source::Aside { status: status_code(status), newest }],
-            ended => vec![Source::Completed { status: status_code(ended) }],
+            ended => completed(ended, filter),
         })
         .collect()
 }

@@ -27,8 +27,8 @@ pub(super) enum Source {
     ReadyInLine,
     /// What is not due yet, in claim order.
     LaterInLine,
-    /// What has ended with this status, last completed first.
-    Completed { status: i64 },
+    /// What has ended with this status, and is soft-deleted or is not, last completed first.
+    Completed { status: i64, deleted: bool },
 }
 
 /// A row of a walk.
@@ -93,7 +93,7 @@ impl Source {
             Self::Record { .. } | Self::Aside { .. } | Self::Running { .. } => {
                 condition::of_record(filter)
             }
-            Self::Completed { .. } => condition::of_record_but_completed(filter),
+            Self::Completed { .. } => condition::of_completed(filter),
             Self::Ready { .. } | Self::Later { .. } | Self::ReadyInLine => {
                 condition::of_place(filter)
             }
@@ -128,8 +128,14 @@ impl Source {
                 let (a, b) = if after.part == 0 { (i64::MIN, i64::MIN) } else { (a, b) };
                 text.add("(c.run_at,c.task)>(?,?)", [a.into(), b.into()]);
             }
-            Self::Completed { status } => {
+            Self::Completed { status, deleted } => {
                 text.add("t.status=? AND t.completed_at IS NOT NULL", [status.into()]);
+                let which = if deleted {
+                    " AND t.deleted_at IS NOT NULL"
+                } else {
+                    " AND t.deleted_at IS NULL"
+                };
+                text.add(which, []);
                 text.add(
                     " AND (t.completed_at,t.seq)<(?,?)",
                     [a.saturating_neg().into(), b.saturating_neg().into()],
