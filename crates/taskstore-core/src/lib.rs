@@ -17,6 +17,7 @@ mod handler;
 pub mod lifecycle;
 pub mod limits;
 mod memory;
+mod middleware;
 mod model;
 mod retry;
 mod runner;
@@ -28,8 +29,11 @@ mod watcher;
 pub use async_trait::async_trait;
 pub use backend::{Backend, Heartbeat};
 pub use error::{BoxError, Error, Result};
-pub use handler::{TaskContext, TaskError, TaskHandler, TaskKey, TaskResult};
+pub use handler::{
+    TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskKey, TaskOutput, TaskResult,
+};
 pub use memory::MemoryBackend;
+pub use middleware::{Middleware, Next};
 pub use model::{
     Alias, Attempt, Definition, DefinitionId, DefinitionStatus, Holder, LeaseId, LogLevel, LogLine,
     Progress, QueueName, RunnerId, Status, Task, TaskId, UniqueHash,

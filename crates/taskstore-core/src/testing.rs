@@ -35,7 +35,9 @@ use std::{ops::Deref, time::Duration};
 use serde_json::Value;
 use time::{UtcDateTime, macros::utc_datetime};
 
-use crate::{Error, MemoryBackend, Result, Store, Summary, Task, TaskKey, limits::DELAY_MAX};
+use crate::{
+    Error, MemoryBackend, Result, Store, StoreBuilder, Summary, Task, TaskKey, limits::DELAY_MAX,
+};
 
 /// Where the clock of a new test store stands: noon of a Monday, far from every change of an hour.
 pub const START: UtcDateTime = utc_datetime!(2024-01-15 12:00);
@@ -63,8 +65,24 @@ impl TestStore {
     /// An empty store, its clock at [`START`].
     #[must_use]
     pub fn new() -> Self {
+        Self::with(|settings| settings)
+    }
+
+    /// An empty store with settings: the middleware and the error handler of the program under test.
+    ///
+    /// ```
+    /// # use taskstore_core::testing::TestStore;
+    /// let store = TestStore::with(|settings| {
+    ///     settings.middleware_fn(|ctx, next| Box::pin(async move {
+    ///         ctx.log_info("it begins");
+    ///         next.run().await
+    ///     }))
+    /// });
+    /// ```
+    #[must_use]
+    pub fn with(settings: impl FnOnce(StoreBuilder) -> StoreBuilder) -> Self {
         let backend = MemoryBackend::stopped_at(START);
-        Self { store: Store::new(backend.clone()), backend }
+        Self { store: settings(Store::builder(backend.clone())).build(), backend }
     }
 
     /// Moves the clock, and says where it stands then. Tasks that become due run in the next

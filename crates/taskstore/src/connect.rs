@@ -10,7 +10,8 @@ use std::{
 };
 
 use taskstore_core::{
-    Error, MemoryBackend, QueueName, Result, RunError, Store, StoreBuilder, TaskId, limits,
+    Error, MemoryBackend, Middleware, Next, QueueName, Result, RunError, Store, StoreBuilder,
+    TaskContext, TaskId, TaskOutput, TaskResult, limits,
 };
 
 /// What a URL may look like, for errors.
@@ -52,11 +53,14 @@ pub fn connect(url: impl Into<String>) -> Connect {
         prefix: None,
         auto_migrate: false,
         max_concurrency: None,
-        on_error: None,
+        further: Vec::new(),
     }
 }
 
-type OnError = Box<dyn Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync>;
+/// What a closure around a run returns.
+type Run<'a> = Pin<Box<dyn Future<Output = TaskResult<TaskOutput>> + Send + 'a>>;
+
+type Setting = Box<dyn FnOnce(StoreBuilder) -> StoreBuilder + Send + Sync>;
 
 /// How a store is opened; made by [`connect`]. Awaiting it gives the [`Store`].
 ///
@@ -89,7 +93,8 @@ pub struct Connect {
     prefix: Option<String>,
     auto_migrate: bool,
     max_concurrency: Option<usize>,
-    on_error: Option<OnError>,
+    /// What needs no check before the database is opened, in the order named.
+    further: Vec<Setting>,
 }
 
 impl Connect {
@@ -120,7 +125,47 @@ impl Connect {
         mut self,
         handler: impl Fn(&QueueName, Option<TaskId>, &RunError) + Send + Sync + 'static,
     ) -> Self {
-        self.on_error = Some(Box::new(handler));
+        self.further.push(Box::new(|builder| builder.on_error(handler)));
+        self
+    }
+
+    /// Puts this around every run of a handler, within whatever was added before it: to measure, to
+    /// report errors, to hold back. See [`Middleware`].
+    ///
+    /// ```
+    /// use std::time::Instant;
+    ///
+    /// use taskstore::{Middleware, Next, TaskContext, TaskOutput, TaskResult};
+    ///
+    /// struct Timing;
+    ///
+    /// impl Middleware for Timing {
+    ///     async fn run(&self, ctx: &TaskContext, next: Next<'_>) -> TaskResult<TaskOutput> {
+    ///         let began = Instant::now();
+    ///         let result = next.run().await;
+    ///         println!("{} {} took {:?}", ctx.alias(), ctx.id(), began.elapsed());
+    ///         result
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> taskstore::Result<()> {
+    /// let store = taskstore::connect("memory:").middleware(Timing).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.further.push(Box::new(|builder| builder.middleware(middleware)));
+        self
+    }
+
+    /// Like [`middleware`](Self::middleware), with a closure:
+    /// `|ctx, next| Box::pin(async move { next.run().await })`.
+    pub fn middleware_fn<F>(mut self, run: F) -> Self
+    where
+        F: for<'a> Fn(&'a TaskContext, Next<'a>) -> Run<'a> + Send + Sync + 'static,
+    {
+        self.further.push(Box::new(|builder| builder.middleware_fn(run)));
         self
     }
 
@@ -168,9 +213,7 @@ impl Connect {
         if let Some(tasks) = self.max_concurrency {
             builder = builder.max_concurrency(tasks);
         }
-        if let Some(on_error) = self.on_error {
-            builder = builder.on_error(on_error);
-        }
+        builder = self.further.into_iter().fold(builder, |builder, setting| setting(builder));
         builder.auto_migrate(self.auto_migrate)
     }
 

@@ -87,6 +87,7 @@
 //!
 //! - [`connect`] opens a [`Store`] by the URL of a database; the store takes handlers and tasks.
 //! - [`TaskHandler`], [`TaskContext`] and [`TaskError`] are what handlers are made of.
+//! - [`Middleware`] goes around every run of a handler.
 //! - [`Store::runner`] runs tasks, until [`shutdown_signal`] or whatever else you wait for.
 //! - [`Store::tasks`], [`Store::definitions`] and [`Store::queues`] look at what is there, and control it.
 //! - [`Store::wait_for`] waits until a task has ended; [`Store::execute_cli`] runs a handler from a
@@ -107,10 +108,10 @@ pub use taskstore_core::{
     Alias, Attempt, Backoff, BoxError, CliReport, CreateDefinition, Definition, DefinitionId,
     DefinitionStatus, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, Error, ExecuteCli,
     FindTasks, HandlerInfo, Holder, ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS,
-    MemoryBackend, Progress, QueueName, Queues, Reschedule, Result, RunError, RunnerBuilder,
-    RunnerHandle, RunnerId, Status, Stopped, Store, StoreBuilder, Summary, Task, TaskContext,
-    TaskError, TaskHandler, TaskId, TaskKey, TaskResult, Tasks, UpdateDefinition, limits,
-    shutdown_signal,
+    MemoryBackend, Middleware, Next, Progress, QueueName, Queues, Reschedule, Result, RunError,
+    RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store, StoreBuilder, Summary, Task,
+    TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskId, TaskKey, TaskOutput, TaskResult,
+    Tasks, UpdateDefinition, limits, shutdown_signal,
 };
 #[cfg(feature = "sqlite")]
 #[doc(inline)]

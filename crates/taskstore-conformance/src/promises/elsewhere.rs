@@ -63,6 +63,18 @@ elsewhere! {
         "runner.cancel" by a_cancel_reaches_a_running_task_and_it_ends_canceled;
         "runner.says" by what_a_handler_says_is_stored_while_it_runs;
     }
+    in "crates/taskstore-core/tests/runner/middleware.rs" {
+        "middleware.order" by the_first_that_was_added_is_the_outermost_of_every_kind_of_handler;
+        "middleware.order" by a_command_line_and_a_test_store_run_within_it_too;
+        "middleware.sees" by every_way_in_which_a_run_can_end_is_seen;
+        "middleware.sees" by an_error_may_be_turned_into_another_or_into_a_success;
+        "middleware.sees" by without_its_handler_a_task_ends_as_the_middleware_says_and_the_attempt_counts;
+        "middleware.panic" by a_panic_in_a_middleware_is_a_failure_of_its_task_and_seen_by_those_around_it;
+        "middleware.limits" by the_time_out_of_a_handler_does_not_count_what_is_around_it;
+        "middleware.limits" by a_middleware_with_a_limit_of_its_own_drops_what_is_within;
+        "middleware.limits" by a_blocking_handler_that_a_middleware_gave_up_is_told_and_waited_for;
+        "middleware.dropped" by a_stop_that_drops_a_run_drops_the_middleware_too;
+    }
     in "crates/taskstore-core/tests/runner/stopping.rs" {
         "runner.stop" by stop_lets_running_tasks_finish_and_gives_back_the_rest;
         "runner.deadline" by a_handler_that_ignores_the_stop_is_dropped_and_its_task_goes_back;

@@ -246,4 +246,13 @@ promises! {
     "runner.never_hoards": "Slow tasks are not claimed ahead, and what waits too long goes back.";
     "runner.hints": "A hint during a claim that comes back empty is not lost.";
     "runner.backs_off": "A store that is away is asked ever less often, and loudly.";
+
+    "middleware.order": "Middleware is around every run of every kind of handler, the first that was \
+        added outermost.";
+    "middleware.sees": "Middleware sees how a run ended, also a panic and a time-out, and what it \
+        returns is how the attempt ended.";
+    "middleware.panic": "A panic in a middleware is a failure of its task, and no runner dies of it.";
+    "middleware.limits": "A handler's time-out holds for the handler alone; a limit of a middleware drops \
+        what is within, and what cannot be dropped is waited for.";
+    "middleware.dropped": "A stop that drops a run drops its middleware too.";
 }

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Registered, TaskResult, output, parameters::Parameters, said::Said};
 use crate::{
-    LogLevel, LogLine, Progress, QueueName, Store, TaskId,
+    Alias, LogLevel, LogLine, Progress, QueueName, Store, TaskId,
     backend::{LeasedTask, Report},
 };
 
@@ -47,6 +47,7 @@ pub(crate) type Echo = Arc<dyn Fn(&LogLine) + Send + Sync>;
 
 struct ThisRun {
     task: TaskId,
+    alias: Alias,
     queue: QueueName,
     attempt: u32,
     max_attempts: u32,
@@ -65,6 +66,7 @@ impl TaskContext {
         Self {
             run: Arc::new(ThisRun {
                 task: task.lease.task,
+                alias: handler.alias.clone(),
                 queue: task.queue.clone(),
                 attempt: task.attempts.saturating_add(1),
                 max_attempts: task.max_attempts.unwrap_or(handler.max_attempts),
@@ -79,10 +81,16 @@ impl TaskContext {
     }
 
     /// The context of a run without a queue, whose log lines go to `echo` at once.
-    pub(crate) fn direct(parameters: Box<RawValue>, store: Store, echo: Option<Echo>) -> Self {
+    pub(crate) fn direct(
+        alias: Alias,
+        parameters: Box<RawValue>,
+        store: Store,
+        echo: Option<Echo>,
+    ) -> Self {
         Self {
             run: Arc::new(ThisRun {
                 task: TaskId::new(),
+                alias,
                 queue: QueueName::default(),
                 attempt: 1,
                 max_attempts: 1,
@@ -100,6 +108,12 @@ impl TaskContext {
     #[must_use]
     pub fn id(&self) -> TaskId {
         self.run.task
+    }
+
+    /// The alias of its handler; of a task that was enqueued under a former alias the present one.
+    #[must_use]
+    pub fn alias(&self) -> &Alias {
+        &self.run.alias
     }
 
     /// The queue that it waited in.
@@ -211,7 +225,7 @@ impl TaskContext {
         self.said().reported(report.progress, report.log.last().map(|line| line.n));
     }
 
-    /// What [`set_output`](Self::set_output) left.
+    /// What [`set_output`](Self::set_output) left, once.
     pub(crate) fn take_output(&self) -> Option<Box<RawValue>> {
         self.said().take_output()
     }
@@ -234,6 +248,7 @@ impl fmt::Debug for TaskContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskContext")
             .field("id", &self.run.task)
+            .field("alias", &self.run.alias)
             .field("queue", &self.run.queue)
             .field("attempt", &self.run.attempt)
             .finish_non_exhaustive()

@@ -1,12 +1,15 @@
 //! How a handler says that it did not succeed.
 
-use std::{error::Error as StdError, fmt, time::Duration};
+use std::{any::Any, error::Error as StdError, fmt, time::Duration};
 
 use crate::{
     BoxError,
     lifecycle::{Ending, Retry},
     limits::{DELAY_MAX, ERROR_BYTES_MAX, tame},
 };
+
+/// What the message of a panic begins with.
+const PANICKED: &str = "panicked: ";
 
 /// What a handler returns.
 pub type TaskResult<T> = Result<T, TaskError>;
@@ -40,17 +43,30 @@ pub type TaskResult<T> = Result<T, TaskError>;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct TaskError {
-    kind: Kind,
+    kind: TaskErrorKind,
     message: String,
 }
 
+/// What is to become of a task whose attempt did not succeed.
+#[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+pub enum TaskErrorKind {
+    /// Tried again after the handler's backoff, while attempts are left.
     Retryable,
+    /// Failed, whatever attempts are left.
     Permanent,
+    /// Tried again after this delay, while attempts are left.
     RetryIn(Duration),
+    /// No failure: runs again after this delay, and the attempt is not counted.
     Snooze(Duration),
+    /// Canceled by its handler.
     Cancel,
+    /// The handler panicked, or a middleware did: tried again like
+    /// [`Retryable`](Self::Retryable).
+    Panicked,
+    /// The handler took longer than this, its time-out: tried again like
+    /// [`Retryable`](Self::Retryable).
+    TimedOut(Duration),
 }
 
 impl TaskError {
@@ -58,30 +74,36 @@ impl TaskError {
     ///
     /// For what `?` cannot take: a text, or a boxed error.
     pub fn retryable(why: impl Into<BoxError>) -> Self {
-        Self::because(Kind::Retryable, why)
+        Self::because(TaskErrorKind::Retryable, why)
     }
 
     /// A failure that would come again: the task fails at once, whatever attempts are left.
     pub fn permanent(why: impl Into<BoxError>) -> Self {
-        Self::because(Kind::Permanent, why)
+        Self::because(TaskErrorKind::Permanent, why)
     }
 
     /// A failure to be tried again after `delay` instead of the handler's backoff, while attempts
     /// are left.
     pub fn retry_in(delay: Duration, why: impl Into<BoxError>) -> Self {
-        Self::because(Kind::RetryIn(delay.min(DELAY_MAX)), why)
+        Self::because(TaskErrorKind::RetryIn(delay.min(DELAY_MAX)), why)
     }
 
     /// No failure: the task runs again after `delay`, and this attempt is not counted.
     #[must_use]
     pub fn snooze(delay: Duration) -> Self {
         let delay = delay.min(DELAY_MAX);
-        Self { kind: Kind::Snooze(delay), message: format!("snoozed for {delay:?}") }
+        Self { kind: TaskErrorKind::Snooze(delay), message: format!("snoozed for {delay:?}") }
     }
 
     /// Ends the task as canceled, for this reason.
     pub fn cancel(reason: impl Into<BoxError>) -> Self {
-        Self::because(Kind::Cancel, reason)
+        Self::because(TaskErrorKind::Cancel, reason)
+    }
+
+    /// Which of these it is, or a panic or a time-out, which only a runner can tell of.
+    #[must_use]
+    pub const fn kind(&self) -> TaskErrorKind {
+        self.kind
     }
 
     /// What is stored: the error's own text and those of its sources, as `a: b: c`.
@@ -90,7 +112,27 @@ impl TaskError {
         &self.message
     }
 
-    fn because(kind: Kind, why: impl Into<BoxError>) -> Self {
+    /// A handler that panicked.
+    pub(crate) fn panicked(panic: &(dyn Any + Send)) -> Self {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        let message = text.unwrap_or("with something that is not a text");
+        let message = tame(format!("{PANICKED}{message}"), ERROR_BYTES_MAX);
+        Self { kind: TaskErrorKind::Panicked, message }
+    }
+
+    /// A handler that took too long.
+    pub(crate) fn timed_out(after: Duration) -> Self {
+        let message = format!("timed out after {after:?}");
+        Self { kind: TaskErrorKind::TimedOut(after), message }
+    }
+
+    /// What was said without that it was a panic.
+    pub(crate) fn bare_message(&self) -> &str {
+        self.message.strip_prefix(PANICKED).unwrap_or(&self.message)
+    }
+
+    fn because(kind: TaskErrorKind, why: impl Into<BoxError>) -> Self {
         Self { kind, message: chain(&*why.into()) }
     }
 
@@ -98,18 +140,20 @@ impl TaskError {
     pub(crate) fn into_ending(self) -> Ending {
         let failed = |retry, error| Ending::Failed { retry, error };
         match self.kind {
-            Kind::Retryable => failed(Retry::ByBackoff, self.message),
-            Kind::Permanent => failed(Retry::Never, self.message),
-            Kind::RetryIn(delay) => failed(Retry::After(delay), self.message),
-            Kind::Snooze(delay) => Ending::Snoozed(delay),
-            Kind::Cancel => Ending::Canceled { reason: self.message },
+            TaskErrorKind::Retryable | TaskErrorKind::Panicked | TaskErrorKind::TimedOut(_) => {
+                failed(Retry::ByBackoff, self.message)
+            }
+            TaskErrorKind::Permanent => failed(Retry::Never, self.message),
+            TaskErrorKind::RetryIn(delay) => failed(Retry::After(delay), self.message),
+            TaskErrorKind::Snooze(delay) => Ending::Snoozed(delay),
+            TaskErrorKind::Cancel => Ending::Canceled { reason: self.message },
         }
     }
 }
 
 impl<E: StdError + Send + Sync + 'static> From<E> for TaskError {
     fn from(error: E) -> Self {
-        Self { kind: Kind::Retryable, message: chain(&error) }
+        Self { kind: TaskErrorKind::Retryable, message: chain(&error) }
     }
 }
 

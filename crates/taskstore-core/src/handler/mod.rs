@@ -15,8 +15,9 @@ mod task_handler;
 
 pub(crate) use context::Echo;
 pub use context::TaskContext;
-pub use error::{TaskError, TaskResult};
-pub(crate) use registered::{Candidate, Misfit, Registered};
+pub use error::{TaskError, TaskErrorKind, TaskResult};
+pub use output::TaskOutput;
+pub(crate) use registered::{Candidate, Limit, Misfit, Registered};
 pub(crate) use registry::Registry;
 pub use task_handler::{TaskHandler, TaskKey};
 

@@ -6,6 +6,52 @@ use serde_json::value::RawValue;
 use super::{TaskError, TaskResult};
 use crate::limits::{self, OUTPUT_BYTES_MAX};
 
+/// What a run came to: the output of a handler as JSON, or nothing.
+///
+/// What a handler returns becomes one by itself; a middleware makes its own to answer in place of
+/// the handler.
+///
+/// ```
+/// # use taskstore_core as taskstore;
+/// use taskstore::TaskOutput;
+///
+/// let output = TaskOutput::json(&[1, 2]).unwrap();
+/// assert_eq!(output.get().unwrap().get(), "[1,2]");
+/// assert!(TaskOutput::json(&()).unwrap().get().is_none());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TaskOutput(Option<Box<RawValue>>);
+
+impl TaskOutput {
+    /// Nothing, as of a handler that returns `()`.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self(None)
+    }
+
+    /// This, or nothing if it is null in JSON.
+    ///
+    /// # Errors
+    /// A permanent [`TaskError`] for an output above 1 MiB, or one that cannot be JSON.
+    pub fn json(output: &impl Serialize) -> TaskResult<Self> {
+        to_json(output).map(Self)
+    }
+
+    /// The JSON, if there is any.
+    #[must_use]
+    pub fn get(&self) -> Option<&RawValue> {
+        self.0.as_deref()
+    }
+
+    pub(crate) const fn of(json: Option<Box<RawValue>>) -> Self {
+        Self(json)
+    }
+
+    pub(crate) fn into_json(self) -> Option<Box<RawValue>> {
+        self.0
+    }
+}
+
 /// The output as JSON; `None` for nothing at all: `()`, `None` and whatever else is null.
 pub(super) fn to_json(output: &impl Serialize) -> TaskResult<Option<Box<RawValue>>> {
     let json = serde_json::value::to_raw_value(output)

@@ -23,6 +23,15 @@ pub(crate) struct Misfit {
     pub(crate) reason: String,
 }
 
+/// How a run that takes too long is ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limit {
+    /// Its future is dropped after this time.
+    Dropped(Duration),
+    /// Its thread cannot be stopped: after this time it is told, and waited for.
+    Told(Duration),
+}
+
 /// A handler with its definition.
 pub(crate) struct Registered {
     pub(crate) alias: Alias,
@@ -45,6 +54,11 @@ impl Registered {
     /// A panic of the handler passes through when the future is polled.
     pub(crate) fn run(&self, ctx: TaskContext) -> BoxFuture<'static, Ran> {
         (self.work)(ctx)
+    }
+
+    /// How its time-out ends it, if it has one.
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        self.timeout.map(if self.blocking { Limit::Told } else { Limit::Dropped })
     }
 
     /// Whether the handler's type takes these parameters.
@@ -218,7 +232,9 @@ where
     Box::new(move |ctx| {
         let run = Arc::clone(&run);
         Box::pin(async move {
+            let span = tracing::Span::current();
             let thread = tokio::task::spawn_blocking(move || {
+                let _in_span = span.enter();
                 let params = parse(ctx.parameters())?;
                 let output = run(ctx.clone(), params)?;
                 stored(&ctx, &output)

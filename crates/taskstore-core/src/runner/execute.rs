@@ -1,11 +1,12 @@
 //! Runs one handler: catches its panic, ends it at its time-out, and says how it ended only when its
 //! future is finished or dropped.
 
-use std::{any::Any, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::FutureExt as _;
+use serde_json::value::RawValue;
 use tokio::{
-    sync::mpsc::UnboundedSender,
+    sync::{mpsc::UnboundedSender, oneshot},
     task::AbortHandle,
     time::{Instant, timeout},
 };
@@ -14,7 +15,7 @@ use tracing::Instrument as _;
 use super::{machine::Event, news::News};
 use crate::{
     backend::{Lease, LeasedTask, Run, Settlement, Transition},
-    handler::{Registered, TaskContext},
+    handler::{Limit, Registered, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskResult},
     lifecycle::{Ending, Policy, Retry, Standing},
     retry,
     store::{RunError, Store},
@@ -41,12 +42,6 @@ impl Running {
             abort.abort();
         }
     }
-}
-
-/// What ended a run that did not return.
-pub(crate) enum Fault {
-    Panicked(String),
-    TimedOut(Duration),
 }
 
 /// Starts a handler. When its future is finished or dropped, an [`Event::Finished`] is sent.
@@ -81,39 +76,80 @@ pub(super) fn start(
     Running { lease, context, abort: (!blocking).then(|| spawned.abort_handle()) }
 }
 
-/// Runs a handler once: catches its panic, and ends it at its time-out.
+/// Runs a handler once, within the middleware of its store. Returns when the handler's future is
+/// finished or dropped, and its thread, if it blocks one, has ended.
 pub(crate) async fn run_handler(
     handler: &Registered,
     context: &TaskContext,
-) -> (Ending, Option<Fault>) {
-    let run = handler.run(context.clone());
+) -> TaskResult<TaskOutput> {
+    let run = run_alone(handler.run(context.clone()), handler.limit(), context.clone());
+    let layers = context.store().layers();
+    if layers.is_empty() {
+        return run.await;
+    }
+    if !handler.blocking {
+        return layers.around(context, run.boxed()).await;
+    }
+    let (run, ended) = to_the_end(run, context);
+    let result = layers.around(context, run.boxed()).await;
+    // Also where a middleware did not wait for it. Nothing is sent: the sender is dropped.
+    let _ = ended.await;
+    result
+}
+
+/// Catches a handler's panic, and ends it at its time-out.
+async fn run_alone(
+    run: impl Future<Output = TaskResult<Option<Box<RawValue>>>> + Send + 'static,
+    limit: Option<Limit>,
+    context: TaskContext,
+) -> TaskResult<TaskOutput> {
     // A handler that panics is dropped with everything that it could leave half done.
     let run = AssertUnwindSafe(run).catch_unwind();
-    let result = match handler.timeout {
-        None => Ok(run.await),
-        Some(limit) if handler.blocking => {
-            // Its thread cannot be stopped: it is told, and waited for.
+    let result = match limit {
+        None => run.await,
+        Some(Limit::Dropped(limit)) => match timeout(limit, run).await {
+            Ok(result) => result,
+            Err(_) => return Err(TaskError::timed_out(limit)),
+        },
+        Some(Limit::Told(limit)) => {
             let mut run = std::pin::pin!(run);
             match timeout(limit, &mut run).await {
-                Ok(result) => Ok(result),
+                Ok(result) => result,
                 Err(_) => {
                     context.token().cancel();
                     let _ = run.await;
-                    Err(limit)
+                    return Err(TaskError::timed_out(limit));
                 }
             }
         }
-        Some(limit) => timeout(limit, run).await.map_err(|_| limit),
     };
     match result {
-        Ok(Ok(Ok(output))) => (Ending::Succeeded { output }, None),
-        Ok(Ok(Err(error))) => (error.into_ending(), None),
-        Ok(Err(panic)) => {
-            let message = panic_message(&*panic);
-            (failed(format!("panicked: {message}")), Some(Fault::Panicked(message)))
-        }
-        Err(limit) => (failed(format!("timed out after {limit:?}")), Some(Fault::TimedOut(limit))),
+        Ok(result) => result.map(TaskOutput::of),
+        Err(panic) => Err(TaskError::panicked(&*panic)),
     }
+}
+
+/// A run that goes on when it is dropped, because nothing can end its thread: it is told, and the
+/// receiver hears when it has ended, or is dropped without having begun.
+fn to_the_end(
+    run: impl Future<Output = TaskResult<TaskOutput>> + Send + 'static,
+    context: &TaskContext,
+) -> (impl Future<Output = TaskResult<TaskOutput>> + Send + 'static, oneshot::Receiver<()>) {
+    let (sender, ended) = oneshot::channel();
+    let token = context.token().clone();
+    let run = async move {
+        let told_when_dropped = token.drop_guard();
+        let run = async move {
+            let result = run.await;
+            drop(sender);
+            result
+        };
+        let result = tokio::spawn(run.in_current_span()).await;
+        told_when_dropped.disarm();
+        // It does not panic: only the end of the runtime ends it.
+        result.unwrap_or_else(|error| Err(TaskError::retryable(error)))
+    };
+    (run, ended)
 }
 
 /// One run of a handler, until it is reported.
@@ -131,17 +167,23 @@ struct Execution {
 impl Execution {
     async fn run(mut self) {
         self.began = Instant::now();
-        let (ending, fault) = run_handler(&self.handler, &self.context).await;
-        self.report(ending, fault);
+        let result = run_handler(&self.handler, &self.context).await;
+        self.report(result);
     }
 
-    fn report(&mut self, ending: Ending, fault: Option<Fault>) {
+    fn report(&mut self, result: TaskResult<TaskOutput>) {
         let run = Run {
             started_after: self.began.saturating_duration_since(self.claimed_at),
             ran_for: self.began.elapsed(),
         };
-        let to = self.decide(ending);
-        self.tell(fault, &to);
+        let to = match result {
+            Ok(output) => self.decide(Ending::Succeeded { output: output.into_json() }),
+            Err(error) => {
+                let to = self.decide(error.clone().into_ending());
+                self.tell(&error, &to);
+                to
+            }
+        };
         let (progress, log) = self.context.unreported();
         self.finish(Settlement { lease: self.task.lease, to, run: Some(run), progress, log });
     }
@@ -156,21 +198,19 @@ impl Execution {
     }
 
     /// The error handler hears of every failure.
-    fn tell(&self, fault: Option<Fault>, to: &Transition) {
+    fn tell(&self, error: &TaskError, to: &Transition) {
         let attempt = self.task.attempts + 1;
         let will_retry = matches!(to, Transition::Requeue { .. });
-        let error = match (fault, to) {
-            (Some(Fault::Panicked(message)), _) => {
-                RunError::Panicked { attempt, message, will_retry }
+        let message = || error.bare_message().to_owned();
+        let error = match error.kind() {
+            TaskErrorKind::Snooze(_) | TaskErrorKind::Cancel => return,
+            TaskErrorKind::Panicked => {
+                RunError::Panicked { attempt, message: message(), will_retry }
             }
-            (Some(Fault::TimedOut(timeout)), _) => {
-                RunError::TimedOut { attempt, timeout, will_retry }
+            TaskErrorKind::TimedOut(timeout) => RunError::TimedOut { attempt, timeout, will_retry },
+            TaskErrorKind::Retryable | TaskErrorKind::Permanent | TaskErrorKind::RetryIn(_) => {
+                RunError::Failed { attempt, message: message(), will_retry }
             }
-            (
-                None,
-                Transition::Failed { error } | Transition::Requeue { error: Some(error), .. },
-            ) => RunError::Failed { attempt, message: error.clone(), will_retry },
-            _ => return,
         };
         self.store.report_error(&self.task.queue, Some(self.task.lease.task), &error);
     }
@@ -190,7 +230,8 @@ impl Drop for Execution {
             return;
         }
         let ending = if std::thread::panicking() {
-            failed("panicked while its future was dropped".into())
+            let error = "panicked while its future was dropped".into();
+            Ending::Failed { retry: Retry::ByBackoff, error }
         } else {
             Ending::Released
         };
@@ -198,14 +239,4 @@ impl Drop for Execution {
         let (progress, log) = self.context.unreported();
         self.finish(Settlement { lease: self.task.lease, to, run: None, progress, log });
     }
-}
-
-fn failed(error: String) -> Ending {
-    Ending::Failed { retry: Retry::ByBackoff, error }
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("with something that is not a text").to_owned()
 }

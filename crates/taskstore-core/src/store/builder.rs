@@ -6,8 +6,13 @@ use std::{
     sync::Arc,
 };
 
+use futures_util::future::BoxFuture;
+
 use super::{DefinitionCache, Endings, ErrorHandler, Inner, RunError, Store};
-use crate::{Backend, QueueName, Result, TaskId, backend::Migrate, handler::Registry, limits};
+use crate::{
+    Backend, Middleware, Next, QueueName, Result, TaskContext, TaskId, TaskOutput, TaskResult,
+    backend::Migrate, handler::Registry, limits, middleware::Layers,
+};
 
 /// How many tasks a runner runs at the same time unless somebody says otherwise.
 const MAX_CONCURRENCY: usize = 10;
@@ -38,6 +43,7 @@ pub struct StoreBuilder {
     on_error: ErrorHandler,
     max_concurrency: usize,
     auto_migrate: bool,
+    layers: Layers,
 }
 
 impl StoreBuilder {
@@ -47,6 +53,7 @@ impl StoreBuilder {
             on_error: ErrorHandler::default(),
             max_concurrency: MAX_CONCURRENCY,
             auto_migrate: false,
+            layers: Layers::default(),
         }
     }
 
@@ -74,6 +81,44 @@ impl StoreBuilder {
         self
     }
 
+    /// Puts this around every run of a handler, within whatever was added before it. See
+    /// [`Middleware`].
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.layers.add(middleware);
+        self
+    }
+
+    /// Like [`middleware`](Self::middleware), with a closure.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # use taskstore_core as taskstore;
+    /// use taskstore::{MemoryBackend, Store, TaskError, TaskErrorKind};
+    ///
+    /// // What took too long once is not tried again.
+    /// let store = Store::builder(MemoryBackend::new())
+    ///     .middleware_fn(|_ctx, next| Box::pin(async move {
+    ///         next.run().await.map_err(|error| match error.kind() {
+    ///             TaskErrorKind::TimedOut(_) => TaskError::permanent(error.message()),
+    ///             _ => error,
+    ///         })
+    ///     }))
+    ///     .await?;
+    /// # Ok::<(), taskstore_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn middleware_fn<F>(mut self, run: F) -> Self
+    where
+        F: for<'a> Fn(&'a TaskContext, Next<'a>) -> BoxFuture<'a, TaskResult<TaskOutput>>
+            + Send
+            + Sync
+            + 'static,
+    {
+        self.layers.add_fn(run);
+        self
+    }
+
     async fn open(self) -> Result<Store> {
         limits::check_concurrency("max_concurrency", self.max_concurrency)?;
         if self.auto_migrate {
@@ -82,7 +127,7 @@ impl StoreBuilder {
         Ok(self.build())
     }
 
-    pub(super) fn build(self) -> Store {
+    pub(crate) fn build(self) -> Store {
         Store {
             inner: Arc::new(Inner {
                 backend: self.backend,
@@ -92,6 +137,7 @@ impl StoreBuilder {
                 max_concurrency: self.max_concurrency,
                 runners: crate::runner::Runners::default(),
                 endings: Endings::default(),
+                layers: self.layers,
             }),
         }
     }

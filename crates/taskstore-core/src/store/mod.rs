@@ -37,7 +37,7 @@ use run_error::ErrorHandler;
 pub use run_error::RunError;
 pub use tasks::Tasks;
 
-use crate::{Backend, QueueName, TaskId, handler::Registry, runner::Runners};
+use crate::{Backend, QueueName, TaskId, handler::Registry, middleware::Layers, runner::Runners};
 
 /// A store of tasks, and the handlers that this program has for them.
 ///
@@ -86,6 +86,7 @@ struct Inner {
     max_concurrency: usize,
     runners: Runners,
     endings: Endings,
+    layers: Layers,
 }
 
 impl Store {
@@ -142,6 +143,11 @@ impl Store {
     /// The runners that were started and have not stopped.
     pub(crate) fn runners(&self) -> &Runners {
         &self.inner.runners
+    }
+
+    /// What is around every run.
+    pub(crate) fn layers(&self) -> &Layers {
+        &self.inner.layers
     }
 
     /// The definitions that were seen a moment ago.

@@ -20,9 +20,8 @@ pub use report::{CliReport, HandlerInfo};
 
 use super::Store;
 use crate::{
-    Error, LogLine, Result,
+    Error, LogLine, Result, TaskErrorKind,
     handler::{Echo, TaskContext},
-    lifecycle::Ending,
     runner::run_handler,
 };
 
@@ -121,18 +120,19 @@ impl ExecuteCli {
         }
         let handler = find::find(&handlers, &self.alias)?;
         let parameters = fit::fit(&args, |json| handler.fits(json))?;
-        let context = TaskContext::direct(parameters, self.store, self.echo);
+        let alias = handler.alias.clone();
+        let context = TaskContext::direct(alias.clone(), parameters, self.store, self.echo);
         // What blocks its thread cannot be dropped: it is told.
         let _told_when_dropped = context.token().clone().drop_guard();
-        let (ending, _) = run_handler(&handler, &context).await;
+        let ran = run_handler(&handler, &context).await;
         let (_, log) = context.unreported();
-        let alias = handler.alias.clone();
-        let message = match ending {
-            Ending::Succeeded { output } => return Ok(CliReport::Ran { alias, output, log }),
-            Ending::Failed { error, .. } => error,
-            Ending::Canceled { reason } => format!("canceled: {reason}"),
-            Ending::Snoozed(delay) => format!("snoozed for {delay:?}"),
-            Ending::Released | Ending::LeaseLost { .. } => "it was given up".to_owned(),
+        let error = match ran {
+            Ok(output) => return Ok(CliReport::Ran { alias, output: output.into_json(), log }),
+            Err(error) => error,
+        };
+        let message = match error.kind() {
+            TaskErrorKind::Cancel => format!("canceled: {error}"),
+            _ => error.message().to_owned(),
         };
         Err(Error::Handler { alias, message, log })
     }
