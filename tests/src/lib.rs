@@ -8,3 +8,20 @@ pub mod ledger;
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
+
+/// The guides'.
+#[cfg(doctest)]
+pub mod guides {
+    #[doc = include_str!("../../docs/guides/getting-started.md")]
+    pub struct GettingStarted;
+    #[doc = include_str!("../../docs/guides/handlers.md")]
+    pub struct Handlers;
+    #[doc = include_str!("../../docs/guides/retries.md")]
+    pub struct Retries;
+    #[doc = include_str!("../../docs/guides/running.md")]
+    pub struct Running;
+    #[doc = include_str!("../../docs/guides/operating.md")]
+    pub struct Operating;
+    #[doc = include_str!("../../docs/guides/from-go.md")]
+    pub struct FromGo;
+}
