@@ -22,6 +22,8 @@ pub(super) struct Ledger {
     runs: BTreeMap<TaskId, Vec<Run>>,
     /// Leases that were granted to one task alone.
     isolated: BTreeMap<TaskId, BTreeSet<LeaseId>>,
+    /// Who was granted a lease.
+    granted: BTreeMap<LeaseId, Life>,
     /// Lives that crashed, or were paused for longer than a lease.
     harmed: Vec<Life>,
     pub(super) violations: Vec<String>,
@@ -45,7 +47,41 @@ impl Ledger {
         {
             self.violations.push(format!("{task} runs in {life:?} while {:?} lives", run.life));
         }
+        let suspect = runs.len();
         runs.push(Run { life, accepted: false, alone });
+        if alone && !self.harmed.contains(&life) {
+            self.only_suspect(task, suspect, life);
+        }
+    }
+
+    /// While a suspect runs, or its end is not saved, no other one may run beside it: if they died
+    /// together, nobody could say which of them is to blame.
+    fn only_suspect(&mut self, task: TaskId, run: usize, life: Life) {
+        let open = |run: &Run| run.alone && !run.accepted && run.life == life;
+        let others = self.runs.iter().filter(|(id, runs)| {
+            runs.iter().enumerate().any(|(n, other)| open(other) && (**id, n) != (task, run))
+        });
+        for other in others.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.violations.push(format!("{task} is a suspect beside {other} in {life:?}"));
+        }
+    }
+
+    /// The store granted this lease.
+    pub(super) fn granted(&mut self, lease: LeaseId, life: Life) {
+        self.granted.insert(lease, life);
+    }
+
+    /// The leases that were granted to this life.
+    pub(super) fn leases(&self, life: Life) -> Vec<LeaseId> {
+        self.granted.iter().filter(|(_, of)| **of == life).map(|(lease, _)| *lease).collect()
+    }
+
+    /// A watcher took a lease over. `lives`: whether this life goes on.
+    pub(super) fn taken_over(&mut self, lease: LeaseId, lives: impl FnOnce(Life) -> bool) {
+        let Some(&life) = self.granted.get(&lease) else { return };
+        if !self.harmed.contains(&life) && lives(life) {
+            self.violations.push(format!("{lease} was taken from {life:?}, which lives"));
+        }
     }
 
     /// The store granted a task a lease of its own. For the store, that is when it starts: a process

@@ -61,9 +61,16 @@ impl World {
             return;
         }
         self.fault("take-over");
-        let leases = dead.into_iter().map(|late| (late, LeaseId::new())).collect();
-        let taken =
-            at_once(self.store.take_over(&TakeOver::new(runner, leases))).expect("it answers");
+        let leases: Vec<_> = dead.into_iter().map(|late| (late, LeaseId::new())).collect();
+        let request = TakeOver::new(runner, leases.clone());
+        let taken = at_once(self.store.take_over(&request)).expect("it answers");
+        for ((late, _), taken) in leases.iter().zip(&taken) {
+            if taken.is_some() {
+                let processes = &self.processes;
+                let lives = |of: Life| processes.iter().flatten().any(|p| p.life == of);
+                self.ledger.taken_over(late.lease, lives);
+            }
+        }
         if self.random.u8(..10) == 0 {
             return;
         }

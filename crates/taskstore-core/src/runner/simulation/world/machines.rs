@@ -1,8 +1,8 @@
 //! What reaches a machine, and what it does about it.
 
-use super::{Happening, MS, SECOND, World};
+use super::{Happening, MS, SECOND, World, at_once};
 use crate::{
-    TaskId,
+    Backend as _, TaskId,
     runner::{
         machine::{Action, Event},
         simulation::process::Life,
@@ -54,6 +54,13 @@ impl World {
         let (runs, over) = (process.running.len(), process.machine.is_over());
         if runs != left.len() || !over && left.is_empty() {
             self.ledger.violation(format!("{life:?} says that it stopped, and {runs} run"));
+        }
+        for lease in self.ledger.leases(life) {
+            let held = at_once(self.store.recall(lease)).expect("the memory backend answers");
+            let held = held.iter().map(|task| task.lease.task);
+            for task in held.filter(|task| !left.contains(task)).collect::<Vec<_>>() {
+                self.ledger.violation(format!("{life:?} stopped and still holds {task}"));
+            }
         }
         if let Some(slot) = self.processes.get_mut(life.process) {
             *slot = None;

@@ -44,7 +44,7 @@ impl World {
                 Event::Recalled { lease, result }
             }
             Action::Isolate(request) => {
-                let result = mail.carry(|| self.isolate(&request));
+                let result = mail.carry(|| self.isolate(life, &request));
                 Event::Isolated { request, result }
             }
             Action::Promote(request) => {
@@ -69,15 +69,19 @@ impl World {
         }
     }
 
-    fn isolate(&mut self, request: &Isolate) -> Result<Vec<Option<Lease>>> {
+    fn isolate(&mut self, life: Life, request: &Isolate) -> Result<Vec<Option<Lease>>> {
         let leases = at_once(self.store.isolate(request))?;
         for lease in leases.iter().flatten() {
+            self.ledger.granted(lease.batch, life);
             self.ledger.isolated(lease.task, lease.batch);
         }
         Ok(leases)
     }
 
     fn exchange(&mut self, life: Life, request: &Settle) -> Result<Settled> {
+        if let Some(claim) = &request.then {
+            self.ledger.granted(claim.lease, life);
+        }
         if request.settlements.is_empty() {
             let claimed: Option<Claimed> = match &request.then {
                 Some(claim) => Some(at_once(self.store.claim(claim))?),
