@@ -139,7 +139,7 @@ impl Machine {
 
     fn settled(&mut self, settlement: &Settlement, fate: Fate) {
         self.released(settlement.lease.batch);
-        self.slots.is_over(settlement.lease.task);
+        self.slots.is_over(settlement.lease);
         match fate {
             Fate::Applied { status } => self.summary.count(&settlement.to, status),
             Fate::Lost => {

@@ -36,8 +36,9 @@ enum State {
 pub(super) struct Slots {
     tasks: HashMap<TaskId, Slot>,
     /// The suspect whose turn it is, until its end is saved. Only one at a time: if the process dies,
-    /// it is the one to blame, and none that had ended before it loses an attempt.
-    suspect: Option<TaskId>,
+    /// it is the one to blame, and none that had ended before it loses an attempt. By its lease, for
+    /// an earlier end of the same task may still be on its way to the store.
+    suspect: Option<Lease>,
     isolating: bool,
 }
 
@@ -61,9 +62,9 @@ impl Slots {
         !waits_for_another && !self.tasks.contains_key(&task.lease.task)
     }
 
-    /// The end of a task is saved, or somebody else's.
-    pub(super) fn is_over(&mut self, task: TaskId) {
-        if self.suspect == Some(task) {
+    /// The end of a task under this lease is saved, or was refused.
+    pub(super) fn is_over(&mut self, lease: Lease) {
+        if self.suspect == Some(lease) {
             self.suspect = None;
         }
     }
@@ -106,7 +107,7 @@ impl Machine {
             };
             if task.suspect {
                 let alone = (self.config.new_lease)();
-                self.slots.suspect = Some(slot.lease.task);
+                self.slots.suspect = Some(slot.lease);
                 slot.state = State::Suspect { task: Box::new(task), alone, since: self.now };
                 self.slots.tasks.insert(slot.lease.task, slot);
             } else {
@@ -145,11 +146,12 @@ impl Machine {
             let State::Suspect { mut task, since, .. } = slot.state else { continue };
             self.released(before.batch);
             let Some(lease) = after else {
-                self.slots.is_over(before.task);
+                self.slots.is_over(before);
                 self.act(Action::Lost(before.task));
                 continue;
             };
             task.lease = lease;
+            self.slots.suspect = Some(lease);
             self.holdings.add(lease.batch, 1);
             self.act(Action::Hold(lease.batch));
             // Granted long ago, if replies were lost: it may have been taken over since.

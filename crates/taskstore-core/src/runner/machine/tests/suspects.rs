@@ -56,6 +56,38 @@ fn suspects_run_one_after_another_and_others_beside_them() {
 }
 
 #[test]
+fn a_suspect_keeps_its_turn_when_an_earlier_end_of_it_is_saved_late() {
+    let mut rig = Rig::new(|_| {});
+    let mut tasks = rig.tasks(3);
+    tasks[2].suspect = true;
+    let suspect = tasks[2].clone();
+    rig.answer_claim(tasks);
+    let running = rig.started();
+    let cancel = vec![suspect.lease.task];
+    rig.tell(Event::Beaten { at: rig.now, lost: Vec::new(), cancel });
+    rig.sleep();
+    let release = rig.exchange();
+    assert!(is_release(&release.settlements[0]), "it was waiting, and goes back");
+    running.iter().for_each(|task| rig.finish(task, Duration::from_millis(1)));
+
+    // The reply is late, and meanwhile a claim in doubt turns out to have taken it again.
+    let lease = crate::LeaseId::new();
+    let mut again = rig.tasks_under(lease, 2);
+    again.iter_mut().for_each(|task| task.suspect = true);
+    again[0].lease = alone(suspect.lease, lease);
+    rig.tell(Event::Recalled { lease, result: Ok(again.clone()) });
+    let request = rig.isolate().expect("it has a slot");
+    assert_eq!(request.tasks[0].0, again[0].lease);
+
+    rig.answer(release, None);
+    assert!(rig.isolate().is_none(), "the other one waits");
+    let own = alone(again[0].lease, request.tasks[0].1);
+    rig.tell(Event::Isolated { request, result: Ok(vec![Some(own)]) });
+    assert_eq!(rig.started()[0].lease, own);
+    assert!(rig.isolate().is_none(), "and still does");
+}
+
+#[test]
 fn suspects_that_wait_for_one_another_keep_no_slot_empty() {
     let mut rig = Rig::new(|config| config.concurrency = 4);
     let mut tasks = rig.tasks(4);
