@@ -163,7 +163,7 @@ impl Machine {
             plain: Outbox::default(),
             keyed: Outbox::default(),
             holdings: Holdings::default(),
-            trouble: Trouble::default(),
+            trouble: Trouble::new(config.lease_for),
             actions: Vec::new(),
             summary: Summary::default(),
             config,

@@ -1,4 +1,6 @@
-//! A store that is away: wait and try again, ever less often, and never give up.
+//! A store that is away: wait and try again, ever less often, and never give up. Often enough for
+//! what was claimed just before it went away, of which nobody knows and for which nobody beats: when
+//! the store is back it is asked for within a part of its lease.
 
 use std::time::Duration;
 
@@ -7,24 +9,29 @@ use super::Moment;
 const FIRST: Duration = Duration::from_millis(100);
 const MOST: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Trouble {
+    most: Duration,
     failures: u32,
     until: Moment,
 }
 
 impl Trouble {
+    pub(super) fn new(lease_for: Duration) -> Self {
+        Self { most: MOST.min(lease_for / 4), failures: 0, until: Moment::ZERO }
+    }
+
     pub(super) fn failed(&mut self, now: Moment) {
         // Several calls that were under way when the store went away are one failure.
         if now >= self.until {
-            let wait = FIRST.saturating_mul(1 << self.failures.min(10)).min(MOST);
+            let wait = FIRST.saturating_mul(1 << self.failures.min(10)).min(self.most);
             self.failures += 1;
             self.until = now + wait;
         }
     }
 
     pub(super) fn succeeded(&mut self) {
-        *self = Self::default();
+        (self.failures, self.until) = (0, Moment::ZERO);
     }
 
     pub(super) fn is_over(&self, now: Moment) -> bool {
@@ -46,20 +53,30 @@ impl Trouble {
 mod tests {
     use super::*;
 
-    #[test]
-    fn waits_double_up_to_five_seconds() {
-        let mut trouble = Trouble::default();
+    fn waits(trouble: &mut Trouble) -> Vec<u128> {
         let mut now = Moment::ZERO;
-        let mut waits = Vec::new();
-        for _ in 0..8 {
+        let wait = |_| {
             trouble.failed(now);
             trouble.failed(now);
             let until = trouble.wake_at(now).unwrap();
-            waits.push((until - now).as_millis());
+            let wait = until - now;
             now = until;
-        }
-        assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+            wait.as_millis()
+        };
+        (0..8).map(wait).collect()
+    }
+
+    #[test]
+    fn waits_double_up_to_five_seconds() {
+        let mut trouble = Trouble::new(Duration::from_secs(60));
+        assert_eq!(waits(&mut trouble), [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
         trouble.succeeded();
         assert!(trouble.is_over(Moment::ZERO));
+    }
+
+    #[test]
+    fn waits_are_never_longer_than_a_quarter_of_the_lease() {
+        let mut trouble = Trouble::new(Duration::from_secs(2));
+        assert_eq!(waits(&mut trouble), [100, 200, 400, 500, 500, 500, 500, 500]);
     }
 }
