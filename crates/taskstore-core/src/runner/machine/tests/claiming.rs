@@ -266,7 +266,11 @@ fn a_store_that_is_away_is_asked_ever_less_often_and_loudly() {
         rig.tell(Event::Recalled { lease, result: Err(away()) });
         assert!(rig.find(|a| matches!(a, super::super::Action::Failed(_)).then_some(())).is_some());
     }
-    assert_eq!(waits, [100, 200, 400, 800, 1_600, 3_200, 3_750, 3_750], "at most a quarter of the lease");
+    assert_eq!(
+        waits,
+        [100, 200, 400, 800, 1_600, 3_200, 3_750, 3_750],
+        "at most a quarter of the lease"
+    );
 }
 
 #[test]
