@@ -29,7 +29,7 @@ use time::UtcDateTime;
 use tokio::sync::OnceCell;
 use ulid::Ulid;
 
-use crate::Harness;
+use crate::{Harness, Plain, PlainEnd, PlainRow};
 
 /// A fresh store, and words for what is usually done with one.
 pub struct Context {
@@ -192,6 +192,22 @@ impl Context {
         let mut task = self.new_task().await;
         task.when = When::After(secs(seconds));
         self.store(task).await
+    }
+
+    /// One transaction of plain SQL.
+    pub(crate) async fn plain(&self, rows: &[PlainRow], end: PlainEnd) -> Result<(), String> {
+        self.harness.enqueue_plain(&self.store, rows, end).await
+    }
+
+    /// A row with the alias of the definition, parameters, and these columns.
+    pub(crate) async fn plain_row(&self, columns: &[(&'static str, Plain)]) -> PlainRow {
+        let alias = Plain::Text(self.definition().await.alias.to_string());
+        let mut row = vec![("alias", alias), ("parameters", Plain::Text("{}".to_owned()))];
+        for (name, value) in columns {
+            row.retain(|(is, _)| is != name);
+            row.push((name, value.clone()));
+        }
+        row
     }
 
     // Claim.

@@ -23,6 +23,19 @@ pub trait Harness: Send + Sync + 'static {
         None
     }
 
+    /// Runs these statements, in one transaction, on a connection of its own that knows nothing of the
+    /// store's code, as a person or a program in another language would have it; and says why the
+    /// first that fails does. It must be there where
+    /// [`Capabilities::plain_sql`](taskstore_core::backend::Capabilities::plain_sql) is set.
+    async fn enqueue_plain(
+        &self,
+        _store: &str,
+        _rows: &[PlainRow],
+        _end: PlainEnd,
+    ) -> Result<(), String> {
+        panic!("the store has plain SQL: its harness must be able to write some")
+    }
+
     /// How long a case may take before it fails as hanging: 60 s by default.
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
@@ -39,7 +52,41 @@ impl<H: Harness + ?Sized> Harness for Arc<H> {
         H::reopen(self, store).await
     }
 
+    async fn enqueue_plain(
+        &self,
+        store: &str,
+        rows: &[PlainRow],
+        end: PlainEnd,
+    ) -> Result<(), String> {
+        H::enqueue_plain(self, store, rows, end).await
+    }
+
     fn deadline(&self) -> Duration {
         H::deadline(self)
     }
+}
+
+/// One `INSERT INTO task_enqueue`: its columns and their values. What is not named is left out.
+pub type PlainRow = Vec<(&'static str, Plain)>;
+
+/// A value as SQL has it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Plain {
+    /// `NULL`.
+    Null,
+    /// A whole number.
+    Integer(i64),
+    /// A number with a fraction.
+    Real(f64),
+    /// A text.
+    Text(String),
+}
+
+/// How a transaction ends in which every statement went well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlainEnd {
+    /// It is committed.
+    Commit,
+    /// It is rolled back.
+    Rollback,
 }

@@ -47,6 +47,8 @@ pub enum Need {
     NotifiesInProcess,
     /// [`Capabilities::notifies_across_processes`].
     NotifiesAcrossProcesses,
+    /// [`Capabilities::plain_sql`].
+    PlainSql,
 }
 
 impl Need {
@@ -62,6 +64,7 @@ impl Need {
             Self::NotifiesAcrossProcesses if !able.notifies_across_processes => {
                 Some("does not notify across processes")
             }
+            Self::PlainSql if !able.plain_sql => Some("has no plain SQL"),
             _ => None,
         }
     }

@@ -108,6 +108,7 @@ impl Backend for SqliteBackend {
         can.shared = true;
         can.notifies_in_process = true;
         can.notifies_across_processes = self.options.wakeup != Wakeup::Off;
+        can.plain_sql = true;
         can
     }
 

@@ -5,11 +5,16 @@ use std::time::Duration;
 use rusqlite::Row;
 use serde_json::value::{RawValue, to_raw_value};
 use taskstore_core::{
-    Error, LeaseId, LogLevel, Progress, QueueName, Result, Status,
+    DefinitionId, Error, LeaseId, LogLevel, Progress, QueueName, Result, Status,
     backend::{Lease, LeasedTask},
     clock,
 };
 use time::UtcDateTime;
+
+/// The definition of a task whose own somebody has deleted by hand: none that there is.
+pub(crate) fn no_definition() -> DefinitionId {
+    DefinitionId::from(ulid::Ulid::nil())
+}
 
 /// A lease's id as it is stored.
 pub(crate) fn lease_key(id: LeaseId) -> [u8; 16] {
@@ -107,6 +112,13 @@ pub(crate) fn json(stored: String) -> Result<Box<RawValue>> {
     }
 }
 
+/// A text that people write too. Bytes that are no UTF-8, which SQLite stores without a word, become
+/// replacement characters: an error here would stop every neighbour of the task.
+pub(crate) fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    let bytes = row.get_ref(column)?.as_bytes()?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
 /// A column's number as the type that the model has for it.
 pub(crate) fn number<T: TryFrom<i64>>(stored: i64) -> Result<T> {
     T::try_from(stored).map_err(|_| Error::backend(format!("{stored} is out of range")))
@@ -141,7 +153,7 @@ impl LeasedRow {
             turn: row.get(1)?,
             id: row.get(2)?,
             definition: row.get(3)?,
-            parameters: row.get(4)?,
+            parameters: text(row, 4)?,
             attempts: row.get(5)?,
             max_attempts: row.get(6)?,
             suspect: row.get(7)?,

@@ -22,6 +22,8 @@ const NAMES: &[&str] = &[
     "task_unique",
     "task_aside",
     "task_queue_state",
+    "task_enqueue",
+    "task_enqueue_insert",
 ];
 
 /// The view. Columns are called `task` too, so it is told from them by the word before it.

@@ -4,10 +4,12 @@
 
 use std::{
     collections::HashMap,
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
-use taskstore_conformance::{Harness, async_trait};
+use rusqlite::{TransactionBehavior, types::Value};
+use taskstore_conformance::{Harness, Plain, PlainEnd, PlainRow, async_trait};
 use taskstore_core::{Backend, backend::Migrate};
 use taskstore_sqlite::{SqliteBackend, SqliteOptions};
 use tempfile::TempDir;
@@ -19,14 +21,15 @@ struct Sqlite {
 }
 
 impl Sqlite {
+    fn path(&self, store: &str) -> PathBuf {
+        let mut folders = self.folders.lock().unwrap();
+        let folder =
+            folders.entry(store.to_owned()).or_insert_with(|| tempfile::tempdir().unwrap());
+        folder.path().join("tasks.db")
+    }
+
     async fn connect(&self, store: &str) -> SqliteBackend {
-        let path = {
-            let mut folders = self.folders.lock().unwrap();
-            let folder =
-                folders.entry(store.to_owned()).or_insert_with(|| tempfile::tempdir().unwrap());
-            folder.path().join("tasks.db")
-        };
-        SqliteBackend::open(SqliteOptions::new(path)).await.unwrap()
+        SqliteBackend::open(SqliteOptions::new(self.path(store))).await.unwrap()
     }
 }
 
@@ -40,6 +43,39 @@ impl Harness for Sqlite {
 
     async fn reopen(&self, store: &str) -> Option<Arc<dyn Backend>> {
         Some(Arc::new(self.connect(store).await))
+    }
+
+    async fn enqueue_plain(
+        &self,
+        store: &str,
+        rows: &[PlainRow],
+        end: PlainEnd,
+    ) -> Result<(), String> {
+        let mut person = rusqlite::Connection::open(self.path(store)).unwrap();
+        let transaction = person.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
+        for row in rows {
+            let names: Vec<_> = row.iter().map(|(name, _)| *name).collect();
+            let marks = vec!["?"; names.len()].join(",");
+            let sql = format!("INSERT INTO task_enqueue({}) VALUES({marks})", names.join(","));
+            let values = row.iter().map(|(_, value)| sql_value(value));
+            transaction
+                .execute(&sql, rusqlite::params_from_iter(values))
+                .map_err(|error| error.to_string())?;
+        }
+        match end {
+            PlainEnd::Commit => transaction.commit().unwrap(),
+            PlainEnd::Rollback => transaction.rollback().unwrap(),
+        }
+        Ok(())
+    }
+}
+
+fn sql_value(value: &Plain) -> Value {
+    match value {
+        Plain::Null => Value::Null,
+        Plain::Integer(number) => Value::Integer(*number),
+        Plain::Real(number) => Value::Real(*number),
+        Plain::Text(text) => Value::Text(text.clone()),
     }
 }
 

@@ -42,7 +42,7 @@ async fn of_two_that_migrate_at_once_one_finds_nothing_to_do() {
             tokio::spawn(async move { other.migrate(&same).await }),
         );
         let applied = [first, second].map(|report| report.unwrap().unwrap().applied.len());
-        assert_eq!(applied.iter().sum::<usize>(), 1, "{applied:?}");
+        assert!(applied.contains(&0) && applied.iter().sum::<usize>() > 0, "{applied:?}");
     }
 }
 
@@ -53,7 +53,7 @@ async fn down_drops_what_the_project_made_and_nothing_else() {
     user.execute_batch("CREATE TABLE task_mine(x); INSERT INTO task_mine VALUES(7);").unwrap();
     store.enqueue(3).await;
     let report = store.backend.migrate(&Migrate::down()).await.unwrap();
-    assert_eq!(report.applied, ["0001_initial"]);
+    assert_eq!(report.applied, ["0002_plain_sql", "0001_initial"]);
     let left: Vec<String> = user
         .prepare("SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%'")
         .unwrap()
@@ -102,15 +102,15 @@ async fn a_migration_that_was_changed_after_it_was_applied_is_refused() {
 async fn newer_tables_say_whether_this_code_still_fits() {
     let store = Store::new().await;
     let newer = |compatible_from: u32| {
-        let sql = "INSERT INTO task_migration VALUES(2,'0002_later','x',?1,0)
+        let sql = "INSERT INTO task_migration VALUES(3,'0003_later','x',?1,0)
                    ON CONFLICT DO UPDATE SET compatible_from=excluded.compatible_from";
         store.sql().execute(sql, [compatible_from]).unwrap();
     };
-    newer(1);
-    store.backend.check_schema().await.unwrap();
     newer(2);
+    store.backend.check_schema().await.unwrap();
+    newer(3);
     let error = store.backend.check_schema().await.unwrap_err();
-    assert!(matches!(error, Error::Schema { found: 2, expected: 1, .. }), "{error}");
+    assert!(matches!(error, Error::Schema { found: 3, expected: 2, .. }), "{error}");
     assert!(store.backend.migrate(&Migrate::down()).await.is_err(), "only newer code can");
 }
 

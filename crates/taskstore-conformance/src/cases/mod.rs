@@ -24,6 +24,7 @@ mod input;
 mod isolate;
 mod lease;
 mod pause;
+mod plain;
 mod promote;
 mod query;
 mod race;
@@ -56,6 +57,7 @@ pub(crate) fn all() -> Vec<Case> {
         control::CASES,
         report::CASES,
         query::CASES,
+        plain::CASES,
         input::CASES,
         wake::CASES,
         race::CASES,

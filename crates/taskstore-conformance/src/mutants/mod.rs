@@ -20,7 +20,7 @@ use taskstore_core::Backend;
 
 use self::bugged::Bugged;
 pub use self::list::Mutant;
-use crate::{Case, Harness, try_case};
+use crate::{Case, Harness, PlainEnd, PlainRow, try_case};
 
 /// The stores of another harness, with one mistake.
 pub struct Planted {
@@ -45,6 +45,15 @@ impl Harness for Planted {
     async fn reopen(&self, store: &str) -> Option<Arc<dyn Backend>> {
         let backend = self.inner.reopen(store).await?;
         Some(Arc::new(Bugged::new(backend, self.mutant)))
+    }
+
+    async fn enqueue_plain(
+        &self,
+        store: &str,
+        rows: &[PlainRow],
+        end: PlainEnd,
+    ) -> Result<(), String> {
+        self.inner.enqueue_plain(store, rows, end).await
     }
 
     fn deadline(&self) -> Duration {

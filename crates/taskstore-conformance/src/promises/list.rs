@@ -55,6 +55,16 @@ promises! {
     "enqueue.definition": "A task of an unknown, deleted or canceled definition is refused.";
     "enqueue.duplicate": "A task whose key is held is not stored, and the answer names the holder.";
 
+    "plain.stored": "A task enqueued by plain SQL is stored with all that it was given, like any other, \
+        under an id that is a ULID of its time unless one was given.";
+    "plain.order": "Tasks enqueued by plain SQL are claimed, and their ids sort, in their order.";
+    "plain.checked": "What plain SQL may not enqueue is refused with a word that names the column, and \
+        nothing of it is written.";
+    "plain.transaction": "Plain SQL enqueues inside the transaction of whoever writes it.";
+    "plain.again": "A task that plain SQL sends again changes nothing, whatever became of it.";
+    "plain.unique": "A unique key of plain SQL holds back what a program enqueues under it, or is \
+        refused.";
+
     "unique.held": "One live task (queued, running or paused) holds a unique key.";
     "unique.freed": "Every end of a task frees its key, and only its own.";
     "unique.requeue": "A requeue takes the key again; when it is held, the holder is named and nothing \

@@ -12,6 +12,9 @@ pub struct Capabilities {
     pub notifies_in_process: bool,
     /// `wait_for_work` hears within milliseconds of work enqueued by other processes.
     pub notifies_across_processes: bool,
+    /// People enqueue with plain SQL, from any connection and inside any transaction, by an `INSERT`
+    /// into `task_enqueue`, which refuses what [`Store`](crate::Store) refuses.
+    pub plain_sql: bool,
 }
 
 impl Capabilities {

@@ -2,18 +2,20 @@
 
 use std::collections::HashMap;
 
-use rusqlite::Row;
+use rusqlite::{Row, types::ValueRef};
 use taskstore_core::{
-    Alias, Attempt, Error, Holder, LogLine, Progress, QueueName, Result, Status, Task, TaskId,
-    clock,
+    Alias, Attempt, Holder, LogLine, Progress, QueueName, Result, Status, Task, TaskId, clock,
 };
 use time::UtcDateTime;
 
 use crate::{
-    convert::{json, level, max_attempts, number, status},
+    convert::{json, level, max_attempts, no_definition, number, status, text},
     sql::Sql,
     statements::Statements,
 };
+
+/// The alias of a task whose definition somebody has deleted by hand.
+const NO_ALIAS: &str = "?";
 
 /// The columns of `task_by_id` and `task_by_seq`, in their order.
 struct TaskRow {
@@ -50,7 +52,10 @@ impl TaskRow {
             queue: row.get(2)?,
             definition: row.get(3)?,
             alias: row.get(4)?,
-            parameters: row.get(5)?,
+            parameters: match row.get_ref(5)? {
+                ValueRef::Null => None,
+                _ => Some(text(row, 5)?),
+            },
             output: row.get(6)?,
             last_error: row.get(7)?,
             progress: (row.get(8)?, row.get(9)?),
@@ -77,21 +82,18 @@ impl TaskRow {
 
     fn into_task(self, held_by: Option<Holder>) -> Result<Task> {
         let is_running = self.is_running();
-        let gone = |what: &str| {
-            Error::backend(format!("the {what} of task {} is gone from the file", self.id))
-        };
         let time = |at: Option<i64>| at.map(clock::from_micros);
         Ok(Task {
             id: self.id.parse()?,
             status: status(self.status, self.waits)?,
             queue: QueueName::new(&self.queue)?,
-            definition: self.definition.as_deref().ok_or_else(|| gone("definition"))?.parse()?,
-            alias: Alias::new(self.alias.as_deref().ok_or_else(|| gone("definition"))?)?,
-            progress: self.progress()?,
-            parameters: match self.parameters {
-                Some(parameters) => json(parameters)?,
-                None => return Err(gone("payload")),
+            definition: match &self.definition {
+                Some(id) => id.parse()?,
+                None => no_definition(),
             },
+            alias: Alias::new(self.alias.as_deref().unwrap_or(NO_ALIAS))?,
+            progress: self.progress()?,
+            parameters: json(self.parameters.unwrap_or_else(|| "null".to_owned()))?,
             output: self.output.map(json).transpose()?,
             last_error: self.last_error,
             priority: number(self.priority)?,
