@@ -16,7 +16,7 @@ async fn a_file_shared_by_three_keeps_every_promise_under_stress() {
         backend.migrate(&Migrate::up()).await.unwrap();
         handles.push(Arc::new(backend));
     }
-    let seed = std::env::var("TASKSTORE_STRESS_SEED").map_or_else(
+    let seed = std::env::var("TASKSTORE_SEED").map_or_else(
         |_| {
             u64::from(std::process::id()) << 20
                 | u64::from(taskstore_core::clock::now().microsecond())

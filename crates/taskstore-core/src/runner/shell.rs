@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Backend, Error, LeaseId, QueueName, Result, TaskId,
-    backend::{Fate, LeasedTask, Report, Settle, Settled, Settlement},
+    backend::{LeasedTask, Report, Settle, Settled, Settlement},
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
 };
@@ -135,7 +135,7 @@ impl Shell {
                         self.running.remove(&settlement.lease.task);
                     }
                     Event::Exchanged { request, result: Ok(settled), .. } => {
-                        self.store.tell_ended(ended(request, settled));
+                        self.store.tell_settled(request, settled);
                     }
                     _ => {}
                 }
@@ -329,13 +329,6 @@ impl Shell {
         let queue = self.queues.first().cloned().unwrap_or_default();
         self.store.report_error(&queue, None, &RunError::Storage(error));
     }
-}
-
-/// The tasks that have ended by these settlements.
-fn ended<'a>(request: &'a Settle, settled: &'a Settled) -> impl Iterator<Item = TaskId> + 'a {
-    let has_ended = |fate: &Fate| matches!(fate, Fate::Applied { status } if status.has_ended());
-    let all = request.settlements.iter().zip(&settled.fates);
-    all.filter(move |(_, fate)| has_ended(fate)).map(|(settlement, _)| settlement.lease.task)
 }
 
 /// How the keeper reaches the loop.

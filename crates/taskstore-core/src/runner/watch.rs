@@ -1,13 +1,13 @@
 //! Takes over what dead runners held: reads late leases for the [`Watcher`], replaces those that it
 //! calls dead, and settles their tasks as the lifecycle says. Decides nothing itself.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::keeper::{call_limit, deadline};
 use crate::{
-    Backend, LeaseId, Result, RunnerId,
+    LeaseId, Result, RunnerId,
     backend::{LateLease, Settle, Settlement, TakeOver, TakenOver},
     lifecycle::{Ending, Policy, Standing},
     retry,
@@ -55,7 +55,7 @@ async fn take_over(store: &Store, runner: RunnerId, limit: Duration, dead: Vec<L
     for taken in taken.into_iter().flatten().filter(|taken| !taken.tasks.is_empty()) {
         tracing::warn!(from = %taken.from, tasks = taken.tasks.len(), alone = taken.alone, "a runner died; its tasks go back");
         let settlements = settlements(store, &taken);
-        if let Err(error) = settle(backend, limit, settlements).await {
+        if let Err(error) = settle(store, limit, settlements).await {
             tracing::warn!(%error, "tasks of a dead runner could not be put back yet");
         }
     }
@@ -80,15 +80,45 @@ fn settlements(store: &Store, taken: &TakenOver) -> Vec<Settlement> {
     taken.tasks.iter().map(ending).collect()
 }
 
-async fn settle(
-    backend: &Arc<dyn Backend>,
-    limit: Duration,
-    mut all: Vec<Settlement>,
-) -> Result<()> {
+async fn settle(store: &Store, limit: Duration, mut all: Vec<Settlement>) -> Result<()> {
     while !all.is_empty() {
         let rest = all.split_off(all.len().min(BATCH_MAX));
-        deadline(limit, "putting tasks back", backend.settle(&Settle::new(all))).await?;
+        let request = Settle::new(all);
+        let settled = store.backend().settle(&request);
+        let settled = deadline(limit, "putting tasks back", settled).await?;
+        store.tell_settled(&request, &settled);
         all = rest;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::{
+        Backend as _, Error, MemoryBackend, QueueName,
+        backend::{Claim, Isolate},
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_for_a_task_that_fails_with_its_runner_hears_of_it() {
+        let backend = MemoryBackend::new();
+        let store = Store::new(backend.clone());
+        store.register_fn("kills", |_, ()| async { Ok(()) }).await.unwrap();
+        let id = store.enqueue_by_alias("", "kills", ()).max_attempts(1).await.unwrap();
+        let runner = RunnerId::new();
+        let claim = Claim::new(runner, [QueueName::default()], 1);
+        let task = backend.claim(&claim).await.unwrap().tasks.remove(0);
+        let alone = LeaseId::new();
+        backend.isolate(&Isolate::new(vec![(task.lease, alone)])).await.unwrap();
+
+        let mut waiting = Box::pin(store.wait_for(id, Duration::from_secs(60)));
+        assert!((&mut waiting).now_or_never().is_none(), "it runs");
+        let dead = LateLease { lease: alone, beat: 0, lease_for: claim.lease_for };
+        take_over(&store, runner, Duration::from_secs(1), vec![dead]).await;
+        let ended = waiting.now_or_never().expect("it was told, and looks again");
+        assert!(matches!(ended, Err(Error::Failed { task, .. }) if task == id), "{ended:?}");
+    }
 }

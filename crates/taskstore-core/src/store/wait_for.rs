@@ -6,7 +6,11 @@ use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
 use super::Store;
-use crate::{Error, Result, Status, Task, TaskId, limits};
+use crate::{
+    Error, Result, Status, Task, TaskId,
+    backend::{Fate, Settle, Settled},
+    limits,
+};
 
 /// The first look again, for a task that another process runs.
 const POLL_MIN: Duration = Duration::from_millis(10);
@@ -76,6 +80,13 @@ impl Store {
     /// These tasks have ended, and that is stored: whoever waits for them looks at once.
     pub(crate) fn tell_ended(&self, tasks: impl IntoIterator<Item = TaskId>) {
         self.inner.endings.ended(tasks);
+    }
+
+    /// These settlements were answered: whoever waits for a task that has ended by them looks at once.
+    pub(crate) fn tell_settled(&self, request: &Settle, settled: &Settled) {
+        let ended = |fate: &Fate| matches!(fate, Fate::Applied { status } if status.has_ended());
+        let all = request.settlements.iter().zip(&settled.fates);
+        self.tell_ended(all.filter(|(_, fate)| ended(fate)).map(|(s, _)| s.lease.task));
     }
 }
 
