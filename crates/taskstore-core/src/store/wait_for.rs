@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
@@ -75,6 +76,38 @@ impl Store {
             let _ = timeout_at(deadline.min(Instant::now() + poll), ended).await;
             poll = (poll * 2).min(POLL_MAX);
         }
+    }
+
+    /// Like [`wait_for`](Self::wait_for), with the output as a type of yours. No output is read as
+    /// `null`, which `()` and `Option` take.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// # use std::time::Duration;
+    /// # use taskstore_core::{MemoryBackend, Store};
+    /// # let store = Store::new(MemoryBackend::new());
+    /// store.register_fn("double", |_, n: u32| async move { Ok(2 * n) }).await?;
+    /// let id = store.enqueue_by_alias("", "double", 21).await?;
+    /// store.runner().run_once().await?;
+    /// let doubled: u32 = store.wait_for_output(id, Duration::from_secs(10)).await?;
+    /// assert_eq!(doubled, 42);
+    /// # Ok::<(), taskstore_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`wait_for`](Self::wait_for); [`Invalid`](Error::Invalid): the `output` is not of this
+    /// type, and stays where it is.
+    pub async fn wait_for_output<T: DeserializeOwned>(
+        &self,
+        id: TaskId,
+        timeout: Duration,
+    ) -> Result<T> {
+        let output = self.wait_for(id, timeout).await?;
+        let json = output.as_deref().map_or("null", RawValue::get);
+        serde_json::from_str(json)
+            .map_err(|error| Error::invalid("output", format!("it is of another type: {error}")))
     }
 
     /// These tasks have ended, and that is stored: whoever waits for them looks at once.

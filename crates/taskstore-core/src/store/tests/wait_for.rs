@@ -96,6 +96,20 @@ async fn an_end_in_another_process_is_found_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_output_that_is_not_of_the_type_asked_for_is_refused() {
+    let (store, spy, id) = enqueued().await;
+    end(&spy, id, returned("[1,2]")).await;
+    assert_eq!(store.wait_for_output::<Vec<u8>>(id, LONG).await.unwrap(), [1, 2]);
+    let error = store.wait_for_output::<String>(id, LONG).await.unwrap_err();
+    assert!(matches!(error, Error::Invalid { field: "output", .. }), "{error}");
+
+    let (store, spy, id) = enqueued().await;
+    end(&spy, id, Transition::Success { output: None }).await;
+    store.wait_for_output::<()>(id, LONG).await.unwrap();
+    assert_eq!(store.wait_for_output::<Option<u8>>(id, LONG).await.unwrap(), None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn how_it_ended_is_the_error() {
     let (store, spy, id) = enqueued().await;
     let waits = waiting(&store, id);
