@@ -22,6 +22,7 @@ mod model;
 mod retry;
 mod runner;
 mod store;
+pub mod telemetry;
 pub mod testing;
 mod watcher;
 

@@ -80,6 +80,13 @@ elsewhere! {
         "runner.deadline" by a_handler_that_ignores_the_stop_is_dropped_and_its_task_goes_back;
         "runner.named" by a_blocking_handler_that_ignores_the_stop_is_named_and_saved_when_it_ends;
     }
+    in "crates/taskstore-core/tests/tracing/main.rs" {
+        "trace.follows" by a_task_is_followed_by_its_id_from_the_producer_to_the_end;
+        "trace.follows" by each_attempt_has_a_span_and_its_failure_is_told_in_it;
+        "trace.follows" by a_handler_that_blocks_is_in_its_span_on_its_own_thread;
+        "trace.follows" by a_run_that_was_dropped_ends_released_in_its_span;
+        "trace.follows" by many_tasks_share_a_span_in_which_each_has_its_id_and_a_duplicate_says_so;
+    }
     in "crates/taskstore-core/src/runner/machine/tests/claiming.rs" {
         "runner.hints" by a_hint_during_a_claim_that_comes_back_empty_is_not_lost;
         "runner.due" by the_sleep_ends_exactly_when_the_next_task_is_due;

@@ -265,4 +265,7 @@ promises! {
     "middleware.limits": "A handler's time-out holds for the handler alone; a limit of a middleware drops \
         what is within, and what cannot be dropped is waited for.";
     "middleware.dropped": "A stop that drops a run drops its middleware too.";
+
+    "trace.follows": "A task is followed by its id from the span that enqueued it to the span of each \
+        attempt, and what happens in an attempt is told within its span.";
 }

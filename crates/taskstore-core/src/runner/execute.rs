@@ -12,13 +12,14 @@ use tokio::{
 };
 use tracing::Instrument as _;
 
-use super::{machine::Event, news::News};
+use super::{machine::Event, news::News, outcome::Outcome};
 use crate::{
     backend::{Lease, LeasedTask, Run, Settlement, Transition},
     handler::{Limit, Registered, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskResult},
     lifecycle::{Ending, Policy, Retry, Standing},
     retry,
     store::{RunError, Store},
+    telemetry::TARGET,
 };
 
 /// A handler that runs.
@@ -56,6 +57,7 @@ pub(super) fn start(
     let lease = task.lease;
     let blocking = handler.blocking;
     let span = tracing::info_span!(
+        target: TARGET,
         "task",
         id = %lease.task,
         alias = %handler.alias,
@@ -217,6 +219,8 @@ impl Execution {
 
     fn finish(&mut self, settlement: Settlement) {
         self.reported = true;
+        let status = Outcome::decided(&settlement.to).as_str();
+        tracing::debug!(target: TARGET, status, duration = ?self.began.elapsed(), "ended");
         // Nobody listens only when the runner's loop is gone, and then its lease will be lost.
         let _ = self.news.send(News::Event(Event::Finished(settlement)));
     }

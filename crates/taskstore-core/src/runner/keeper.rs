@@ -163,6 +163,12 @@ impl<L: Listener> Beating<L> {
         self.next = began + if busy { self.every / 4 } else { self.every };
         let lost: Vec<_> =
             pulses().filter(|(_, pulse)| **pulse == Pulse::Lost).map(|(lease, _)| *lease).collect();
+        if lost.is_empty() && beaten.cancel.is_empty() {
+            tracing::trace!(leases = leases.len(), busy, "beat");
+        } else {
+            let (lost, cancel) = (lost.len(), beaten.cancel.len());
+            tracing::debug!(leases = leases.len(), busy, lost, cancel, "beat");
+        }
         for lease in &lost {
             self.held.remove(lease);
         }

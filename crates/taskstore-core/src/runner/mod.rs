@@ -11,6 +11,7 @@ mod keeper;
 mod known;
 mod machine;
 mod news;
+mod outcome;
 mod runners;
 mod shell;
 mod signal;

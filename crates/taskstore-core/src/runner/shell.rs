@@ -25,10 +25,11 @@ use super::{
     news::News,
 };
 use crate::{
-    Backend, Error, LeaseId, QueueName, Result, TaskId,
+    Backend, Error, LeaseId, QueueName, Result, RunnerId, TaskId,
     backend::{LeasedTask, Report, Settle, Settled, Settlement},
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
+    telemetry,
 };
 
 /// How often progress and log lines of running tasks are stored.
@@ -47,6 +48,7 @@ type Hint = Pin<Box<dyn Future<Output = bool> + Send>>;
 /// The loop of one runner.
 pub(super) struct Shell {
     store: Store,
+    runner: RunnerId,
     machine: Machine,
     keeper: Keeper,
     queues: Vec<QueueName>,
@@ -72,6 +74,7 @@ impl Shell {
         let keeper = Keeper::start(Arc::clone(store.backend()), config.lease_for, ear)?;
         Ok(Self {
             store,
+            runner: config.runner,
             keeper,
             queues: config.queues.clone(),
             started,
@@ -135,7 +138,18 @@ impl Shell {
                         self.running.remove(&settlement.lease.task);
                     }
                     Event::Exchanged { request, result: Ok(settled), .. } => {
+                        telemetry::exchanged(request, settled);
                         self.store.tell_settled(request, settled);
+                    }
+                    Event::Promoted(Ok(promoted)) if promoted.moved > 0 => {
+                        tracing::debug!(tasks = promoted.moved, "due tasks are ready");
+                    }
+                    Event::Isolated { request, result: Ok(leases) } => {
+                        let alone = leases.iter().flatten().count();
+                        tracing::debug!(asked = request.tasks.len(), alone, "suspects isolated");
+                    }
+                    Event::Recalled { lease, result: Ok(tasks) } => {
+                        tracing::debug!(%lease, tasks = tasks.len(), "a claim was recalled");
                     }
                     _ => {}
                 }
@@ -197,6 +211,7 @@ impl Shell {
             Action::Lost(task) => self.lost(task),
             Action::Failed(error) => self.trouble(error),
             Action::Stopped { left } => {
+                tracing::info!(runner = %self.runner, "runner stopped: {}", self.machine.summary());
                 done.stopped(Stopped { summary: self.machine.summary(), still_running: left });
             }
         }

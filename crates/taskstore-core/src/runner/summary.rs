@@ -2,10 +2,7 @@
 
 use std::{fmt, ops::AddAssign};
 
-use crate::{
-    Status,
-    backend::{AttemptIs, Requeue, Transition},
-};
+use super::outcome::Outcome;
 
 /// What became of the tasks that a runner took, as far as it was saved.
 #[non_exhaustive]
@@ -34,14 +31,15 @@ impl Summary {
         self.succeeded + self.failed + self.retried + self.snoozed + self.canceled
     }
 
-    pub(super) fn count(&mut self, to: &Transition, status: Status) {
-        let counter = match (status, to) {
-            (Status::Success, _) => &mut self.succeeded,
-            (Status::Failed, _) => &mut self.failed,
-            (Status::Canceled, _) => &mut self.canceled,
-            (_, Transition::Requeue { attempt: AttemptIs::Counted, .. }) => &mut self.retried,
-            (_, Transition::Requeue { to: Requeue::After(_), .. }) => &mut self.snoozed,
-            _ => &mut self.released,
+    pub(super) fn count(&mut self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Success => &mut self.succeeded,
+            Outcome::Failed => &mut self.failed,
+            Outcome::Retried => &mut self.retried,
+            Outcome::Snoozed => &mut self.snoozed,
+            Outcome::Canceled => &mut self.canceled,
+            Outcome::Released => &mut self.released,
+            Outcome::Lost => &mut self.lost,
         };
         *counter += 1;
     }

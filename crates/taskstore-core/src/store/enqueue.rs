@@ -9,15 +9,17 @@ use std::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::UtcDateTime;
+use tracing::Instrument as _;
 
 use super::{
     Store,
     options::{Bad, Options, parameters},
 };
 use crate::{
-    Alias, DefinitionId, Error, Result, TaskId, TaskKey,
+    Alias, DefinitionId, Error, QueueName, Result, TaskId, TaskKey,
     backend::{Enqueue, Enqueued, NewTask, When},
     limits::{ENQUEUE_BYTES_MAX, ENQUEUE_TASKS_MAX},
+    telemetry::{self, TARGET},
 };
 
 impl Store {
@@ -96,8 +98,23 @@ impl Store {
         EnqueueMany::new(self.clone(), K::KEY, many)
     }
 
-    /// Stores one request's worth of tasks, of a definition that was perhaps seen a moment ago.
+    /// Stores one request's worth of tasks of one queue, and of a definition that was perhaps seen
+    /// a moment ago.
     async fn put_tasks(
+        &self,
+        alias: &Alias,
+        queue: &QueueName,
+        tasks: impl Fn(DefinitionId) -> Result<Vec<NewTask>>,
+    ) -> Result<Vec<EnqueueOutcome>> {
+        let answered = self.put_tasks_of_alias(alias, tasks).await;
+        match &answered {
+            Ok(outcomes) => telemetry::enqueued(alias, queue, outcomes),
+            Err(error) => tracing::debug!(target: TARGET, %error, "not enqueued"),
+        }
+        answered
+    }
+
+    async fn put_tasks_of_alias(
         &self,
         alias: &Alias,
         tasks: impl Fn(DefinitionId) -> Result<Vec<NewTask>>,
@@ -229,9 +246,17 @@ impl EnqueueOne {
     pub async fn outcome(self) -> Result<EnqueueOutcome> {
         let (alias, parameters) = self.work?;
         self.options.check()?;
+        let queue = self.options.queue_name();
+        let span = tracing::info_span!(
+            target: TARGET,
+            "enqueue",
+            id = %self.id,
+            %alias,
+            %queue,
+        );
         let task =
             |definition| Ok(vec![self.options.task(self.id, definition, parameters.clone())?]);
-        one(self.store.put_tasks(&alias, task).await?)
+        one(self.store.put_tasks(&alias, queue, task).instrument(span).await?)
     }
 }
 
@@ -277,13 +302,22 @@ impl EnqueueMany {
     async fn store(self) -> Result<Vec<TaskId>> {
         let (alias, drafts) = self.work?;
         self.options.check()?;
+        let queue = self.options.queue_name();
+        let span = tracing::info_span!(
+            target: TARGET,
+            "enqueue",
+            tasks = drafts.len(),
+            %alias,
+            %queue,
+        );
         let mut ids = Vec::with_capacity(drafts.len());
         for chunk in chunks(&drafts) {
             let tasks = |definition| {
                 let task = |(id, json): &Draft| self.options.task(*id, definition, json.clone());
                 chunk.iter().map(task).collect()
             };
-            let outcomes = self.store.put_tasks(&alias, tasks).await?;
+            let put = self.store.put_tasks(&alias, queue, tasks);
+            let outcomes = put.instrument(span.clone()).await?;
             ids.extend(outcomes.iter().map(|outcome| outcome.id));
         }
         Ok(ids)

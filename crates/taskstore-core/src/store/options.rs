@@ -55,6 +55,10 @@ impl Options {
         }
     }
 
+    pub(super) const fn queue_name(&self) -> &QueueName {
+        &self.queue
+    }
+
     pub(super) fn priority(&mut self, priority: i16) {
         self.priority = priority;
     }

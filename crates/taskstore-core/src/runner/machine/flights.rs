@@ -1,7 +1,7 @@
 //! Saving the ends of attempts, and claiming in the same round trip. One flight a lane at a time, so
 //! that whatever ends meanwhile goes together with the next.
 
-use super::{Action, Lane, Machine, Phase};
+use super::{Action, Lane, Machine, Outcome, Phase};
 use crate::{
     Error, Result,
     backend::{Fate, Settle, Settled, Settlement, Transition},
@@ -141,9 +141,11 @@ impl Machine {
         self.released(settlement.lease.batch);
         self.slots.is_over(settlement.lease);
         match fate {
-            Fate::Applied { status } => self.summary.count(&settlement.to, status),
+            Fate::Applied { status } => {
+                self.summary.count(Outcome::saved(&settlement.to, status));
+            }
             Fate::Lost => {
-                self.summary.lost += 1;
+                self.summary.count(Outcome::Lost);
                 self.act(Action::Lost(settlement.lease.task));
             }
         }

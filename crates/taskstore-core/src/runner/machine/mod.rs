@@ -35,7 +35,7 @@ use slots::Slots;
 use stop::Phase;
 use trouble::Trouble;
 
-use super::Summary;
+use super::{Summary, outcome::Outcome};
 use crate::{
     Error, LeaseId, QueueName, Result, RunnerId, TaskId,
     backend::{
