@@ -523,7 +523,7 @@ pub(crate) fn failed(error: &str) -> Transition {
 }
 
 pub(crate) fn canceled(reason: &str) -> Transition {
-    Transition::Canceled { reason: reason.to_owned() }
+    Transition::Canceled { reason: reason.to_owned(), attempt: AttemptIs::Counted }
 }
 
 /// A counted failure that is tried again after so many seconds.

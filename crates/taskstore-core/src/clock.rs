@@ -39,6 +39,21 @@ pub fn from_micros(micros: i64) -> UtcDateTime {
     })
 }
 
+/// The time for people: `2026-01-31 12:00:00.000000`, UTC, which sorts and compares as it reads.
+#[must_use]
+pub fn to_text(at: UtcDateTime) -> String {
+    format!(
+        "{}-{:02}-{:02} {:02}:{:02}:{:02}.{:06}",
+        at.year(),
+        u8::from(at.month()),
+        at.day(),
+        at.hour(),
+        at.minute(),
+        at.second(),
+        at.microsecond()
+    )
+}
+
 /// `at + by`, or the latest time that can be held.
 #[must_use]
 pub fn add(at: UtcDateTime, by: std::time::Duration) -> UtcDateTime {

@@ -67,6 +67,8 @@ pub enum Event {
     Snoozed(Duration),
     /// Its handler canceled it.
     CanceledInside,
+    /// A runner met it when it was too late to start it.
+    Expired,
     /// Its runner gives it back.
     Released,
     /// Its runner died.
@@ -92,12 +94,13 @@ pub enum Event {
 
 impl Event {
     /// One of each kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Claimed,
         Self::Succeeded,
         Self::Failed(Retry::ByBackoff),
         Self::Snoozed(Duration::ZERO),
         Self::CanceledInside,
+        Self::Expired,
         Self::Released,
         Self::LeaseLost { alone: false },
         Self::LeaseLost { alone: true },
@@ -166,8 +169,8 @@ pub enum Next {
 #[must_use]
 pub fn next(standing: &Standing, event: Event, policy: Policy<'_>) -> Option<Next> {
     use Event::{
-        Cancel, CanceledInside, Claimed, Delete, Failed, LeaseLost, Pause, Released, Reschedule,
-        Restore, Resume, Snoozed, Succeeded,
+        Cancel, CanceledInside, Claimed, Delete, Expired, Failed, LeaseLost, Pause, Released,
+        Reschedule, Restore, Resume, Snoozed, Succeeded,
     };
     use Status::{Canceled, Paused, Queued, Running, Success};
 
@@ -176,6 +179,7 @@ pub fn next(standing: &Standing, event: Event, policy: Policy<'_>) -> Option<Nex
 
         (Running, Succeeded) => ended(Success),
         (Running, CanceledInside) => ended(Canceled),
+        (Running, Expired) => Next::Ended { status: Canceled, attempt: AttemptIs::Refunded },
         (Running, Failed(retry)) => failed(standing, retry, policy, false),
         (Running, Snoozed(by)) => back(standing, Requeue::After(by), false),
         (Running, Released) => back(standing, Requeue::AsBefore, standing.suspect),
@@ -272,8 +276,8 @@ mod tests {
     #[test]
     fn the_transition_table() {
         use Event::{
-            Cancel, CanceledInside, Claimed, Delete, LeaseLost, Pause, Released, Reschedule,
-            Restore, Resume, Snoozed, Succeeded,
+            Cancel, CanceledInside, Claimed, Delete, Expired, LeaseLost, Pause, Released,
+            Reschedule, Restore, Resume, Snoozed, Succeeded,
         };
         use Requeue::{After, AsBefore};
         use Status::{Canceled, Paused, Queued, Running, Success};
@@ -284,6 +288,7 @@ mod tests {
             (Running, Event::Failed(_)) => queued(After(SECOND), Counted, false),
             (Running, Snoozed(by)) => queued(After(by), Refunded, false),
             (Running, CanceledInside) => over(Canceled, Counted),
+            (Running, Expired) => over(Canceled, Refunded),
             (Running, Released) => queued(AsBefore, Refunded, false),
             (Running, LeaseLost { alone: false }) => queued(AsBefore, Refunded, true),
             (Running, LeaseLost { alone: true }) => queued(After(SECOND), Counted, true),

@@ -83,6 +83,19 @@ pub fn check_delay(field: &'static str, delay: Duration) -> Result<()> {
     Ok(())
 }
 
+/// Refuses a time-out of zero, within which nothing could ever run, or above [`DELAY_MAX`].
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_timeout(field: &'static str, timeout: Duration) -> Result<Duration> {
+    if timeout.is_zero() {
+        return Err(Error::invalid(field, "it is zero, so nothing could ever run"));
+    }
+    check_delay(field, timeout)?;
+    // Stored in whole microseconds: less than one is one.
+    Ok(timeout.max(Duration::from_micros(1)))
+}
+
 /// Refuses a number of attempts that is zero, or above [`ATTEMPTS_MAX`].
 ///
 /// # Errors

@@ -37,7 +37,10 @@ CREATE INDEX task_queue_completed ON task_queue(status,completed_at) -- written 
 CREATE INDEX task_queue_completed_deleted ON task_queue(status,completed_at) -- the rest of it, nearly empty
  WHERE completed_at IS NOT NULL AND deleted_at IS NOT NULL;
 
-CREATE TABLE task_payload(task INTEGER PRIMARY KEY, parameters TEXT NOT NULL) STRICT; -- apart: the end of a task rewrites its record
+CREATE TABLE task_payload(                            -- what was said once, at enqueue; apart: the end of a task rewrites its record
+ task INTEGER PRIMARY KEY, parameters TEXT NOT NULL,
+ expires_at INTEGER,                                  -- not to be started afterwards; a requeue clears it
+ timeout INTEGER) STRICT;                             -- microseconds for one run; NULL: as the handler says
 
 CREATE TABLE task_ready(                              -- claimable now; never updated; whoever deletes the row has the task
  queue TEXT NOT NULL, priority INTEGER NOT NULL, run_at INTEGER NOT NULL, task INTEGER NOT NULL, definition_id INTEGER NOT NULL,
@@ -88,6 +91,9 @@ SELECT t.id,
   ORDER BY x.attempt DESC LIMIT 1) AS error,
  t.attempts+(t.status=0 AND NOT t.waits) AS attempts, nullif(t.max_attempts,0) AS max_attempts,
  t.progress_done||'/'||t.progress_total AS progress, t.priority, t.suspect,
+ (SELECT strftime('%Y-%m-%d %H:%M:%S',p.expires_at/1000000,'unixepoch')||printf('.%06d',p.expires_at%1000000)
+  FROM task_payload p WHERE p.task=t.seq) AS expires_at,
+ (SELECT p.timeout/1000000.0 FROM task_payload p WHERE p.task=t.seq) AS timeout_seconds,
  strftime('%Y-%m-%d %H:%M:%S',t.run_at/1000000,'unixepoch')||printf('.%06d',t.run_at%1000000) AS run_at,
  strftime('%Y-%m-%d %H:%M:%S',t.started_at/1000000,'unixepoch')||printf('.%06d',t.started_at%1000000) AS started_at,
  strftime('%Y-%m-%d %H:%M:%S',t.completed_at/1000000,'unixepoch')||printf('.%06d',t.completed_at%1000000) AS completed_at,

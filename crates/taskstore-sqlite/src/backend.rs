@@ -148,7 +148,7 @@ impl Backend for SqliteBackend {
 
     async fn recall(&self, lease: LeaseId) -> Result<Vec<LeasedTask>> {
         // By the writer, so that it comes after a claim whose answer nobody waits for any more.
-        self.writer.call(move |session| write::recall(session, lease)).await
+        self.writer.call(move |session| write::recall(session, lease, now_or(None))).await
     }
 
     async fn settle(&self, request: &Settle) -> Result<Settled> {

@@ -6,7 +6,7 @@ use rusqlite::Row;
 use serde_json::value::{RawValue, to_raw_value};
 use taskstore_core::{
     DefinitionId, Error, LeaseId, LogLevel, Progress, QueueName, Result, Status,
-    backend::{Lease, LeasedTask},
+    backend::{Lease, LeasedTask, StartBy},
     clock,
 };
 use time::UtcDateTime;
@@ -144,6 +144,8 @@ pub(crate) struct LeasedRow {
     pub(crate) priority: i64,
     pub(crate) run_at: i64,
     keyed: bool,
+    expires_at: Option<i64>,
+    timeout: Option<i64>,
 }
 
 impl LeasedRow {
@@ -160,16 +162,20 @@ impl LeasedRow {
             priority: row.get(8)?,
             run_at: row.get(9)?,
             keyed: row.get(10)?,
+            expires_at: row.get(11)?,
+            timeout: row.get(12)?,
         })
     }
 
-    /// The task under this lease.
+    /// The task under this lease, at this time.
     pub(crate) fn into_task(
         self,
         batch: LeaseId,
         definition: taskstore_core::DefinitionId,
         queue: QueueName,
+        now: i64,
     ) -> Result<LeasedTask> {
+        let start_by = |at| StartBy { at: clock::from_micros(at), within: until(at, now) };
         Ok(LeasedTask {
             lease: Lease { task: self.id.parse()?, batch, turn: number(self.turn)? },
             definition,
@@ -181,6 +187,8 @@ impl LeasedRow {
             max_attempts: max_attempts(self.max_attempts)?,
             suspect: self.suspect,
             keyed: self.keyed,
+            start_by: self.expires_at.map(start_by),
+            timeout: self.timeout.map(duration),
         })
     }
 }

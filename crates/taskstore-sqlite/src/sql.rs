@@ -63,6 +63,7 @@ statements! {
     EnqueueRecord = "enqueue_record",
     PayloadInsert = "payload_insert",
     PayloadUpdate = "payload_update",
+    PayloadLasts = "payload_lasts",
     DefinitionsKnown = "definitions_known",
     QueuePaused = "queue_paused",
     ClaimReady = "claim_ready",

@@ -47,7 +47,7 @@ impl File {
                  WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{tasks})
                   INSERT INTO task_queue(id,definition_id,queue,status,run_at,created_at,updated_at)
                   SELECT printf('%026d',i),1,'q'||(i%2),(i%3=0)*2,i,i,i FROM n;
-                 INSERT INTO task_payload SELECT seq,'{{}}' FROM task_queue;
+                 INSERT INTO task_payload(task,parameters) SELECT seq,'{{}}' FROM task_queue;
                  INSERT INTO task_ready SELECT queue,priority,run_at,seq,1 FROM task_queue WHERE status=0 AND seq%3=1;
                  INSERT INTO task_later SELECT run_at,seq,queue,priority,1 FROM task_queue WHERE status=0 AND seq%3=2;
                  INSERT INTO task_result(attempt,status,started_at,ended_at,owner) SELECT seq<<24,2,1,1,'o' FROM task_queue WHERE status=2;

@@ -28,7 +28,7 @@ fn fill(store: &Store) {
                CASE WHEN i>1101000 THEN 5 WHEN i>1000000 THEN 0 WHEN i%100=1 THEN 3 WHEN i%100=2 THEN 4 ELSE 2 END,
                i,i,i,CASE WHEN i<=1000000 THEN i END,CASE WHEN i<=1000000 THEN i+(i*7919)%100000 END,
                i<=1000000,i<=1000000,randomblob(16) FROM n;
-             INSERT INTO task_payload SELECT seq,'{}' FROM task_queue;
+             INSERT INTO task_payload(task,parameters) SELECT seq,'{}' FROM task_queue;
              INSERT INTO task_aside SELECT status,seq FROM task_queue WHERE status>2;
              INSERT INTO task_result(attempt,status,started_at,ended_at,owner,error)
               SELECT seq<<24,status,1,1,'01K00000000000000000000000','broken' FROM task_queue WHERE status BETWEEN 3 AND 4;

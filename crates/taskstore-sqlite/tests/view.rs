@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use common::{Store, json};
 use taskstore_core::{
     Backend, LogLevel, LogLine, Progress, TaskId,
-    backend::{Enqueue, Settle, Settlement, Transition},
+    backend::{Control, Enqueue, Move, Settle, Settlement, Transition, When},
     clock,
 };
 
@@ -87,6 +87,27 @@ async fn the_view_tells_the_whole_story_of_a_task() {
 }
 
 #[tokio::test]
+async fn the_view_tells_by_when_a_task_must_begin_and_how_long_it_may_take() {
+    let store = Store::new().await;
+    let mut task = store.task();
+    task.expires = Some(When::At(clock::from_micros(1_700_000_000_000_001)));
+    task.timeout = Some(std::time::Duration::from_millis(1_500));
+    store.backend.enqueue(&Enqueue::new(&[task.clone()])).await.unwrap();
+    let terms = || {
+        let sql = "SELECT expires_at, timeout_seconds FROM task WHERE id=?1";
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        store.sql().query_row(sql, [task.id.to_string()], read).unwrap()
+    };
+    let said: (Option<String>, f64) = terms();
+    assert_eq!(said, (Some("2023-11-14 22:13:20.000001".to_owned()), 1.5));
+    let cancel = Move::Cancel { reason: "no".to_owned() };
+    for to in [cancel, Move::Requeue { parameters: None }] {
+        store.backend.control(&Control::new(vec![task.id], to)).await.unwrap();
+    }
+    assert_eq!(terms(), (None, 1.5), "it was asked for again");
+}
+
+#[tokio::test]
 async fn the_columns_are_those_that_the_pages_name() {
     let store = Store::new().await;
     let person = store.sql();
@@ -108,6 +129,8 @@ async fn the_columns_are_those_that_the_pages_name() {
             "progress",
             "priority",
             "suspect",
+            "expires_at",
+            "timeout_seconds",
             "run_at",
             "started_at",
             "completed_at",

@@ -33,6 +33,7 @@ mod report;
 mod retry;
 mod schema;
 mod settle;
+mod terms;
 mod unique;
 mod wake;
 
@@ -50,6 +51,7 @@ pub(crate) fn all() -> Vec<Case> {
         promote::CASES,
         settle::CASES,
         retry::CASES,
+        terms::CASES,
         lease::CASES,
         isolate::CASES,
         cancel::CASES,

@@ -173,6 +173,8 @@ pub struct Taken {
 pub enum To {
     /// An end, with its output, error or reason.
     End(Status, Option<String>),
+    /// Canceled without an attempt, for this reason.
+    Discarded(String),
     /// Back to the queue.
     Back {
         /// Whether the attempt counts.
@@ -339,7 +341,10 @@ impl From<&Transition> for To {
                 Self::End(Status::Success, output.as_ref().map(|output| output.get().to_owned()))
             }
             Transition::Failed { error } => Self::End(Status::Failed, Some(error.clone())),
-            Transition::Canceled { reason } => Self::End(Status::Canceled, Some(reason.clone())),
+            Transition::Canceled { reason, attempt: AttemptIs::Counted } => {
+                Self::End(Status::Canceled, Some(reason.clone()))
+            }
+            Transition::Canceled { reason, .. } => Self::Discarded(reason.clone()),
             Transition::Requeue { attempt, suspect, error, .. } => Self::Back {
                 counted: *attempt == AttemptIs::Counted,
                 suspect: *suspect,

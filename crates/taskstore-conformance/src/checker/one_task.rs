@@ -186,11 +186,14 @@ impl OneTask {
 
     fn settled(&self, held: Held, to: &To) -> Self {
         let (place, counted, suspect, text) = match to {
-            To::End(status, text) => (Place::Over(*status), true, false, text),
+            To::End(status, text) => (Place::Over(*status), true, false, text.as_ref()),
+            To::Discarded(text) => (Place::Over(Status::Canceled), false, false, Some(text)),
             To::Back { counted, error, .. } if self.cancel || self.deleted => {
-                (Place::Over(Status::Canceled), *counted, false, error)
+                (Place::Over(Status::Canceled), *counted, false, error.as_ref())
             }
-            To::Back { counted, suspect, error } => (Place::Waiting, *counted, *suspect, error),
+            To::Back { counted, suspect, error } => {
+                (Place::Waiting, *counted, *suspect, error.as_ref())
+            }
         };
         let mut after = Self {
             place,
@@ -202,7 +205,7 @@ impl OneTask {
             ..self.clone()
         };
         if let (Some(_), Some(status)) = (text, after.status()) {
-            after.ended.push(Ended { turn: self.turn, status, text: text.clone() });
+            after.ended.push(Ended { turn: self.turn, status, text: text.cloned() });
         }
         after
     }

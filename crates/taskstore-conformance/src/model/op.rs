@@ -79,7 +79,7 @@ pub(super) struct SaySpec {
 pub(super) enum ToSpec {
     Success { output: bool },
     Failed,
-    Canceled,
+    Canceled { counted: bool },
     Back { after: Option<u16>, counted: bool, suspect: bool, error: bool },
 }
 
@@ -190,7 +190,7 @@ fn to() -> impl Strategy<Value = ToSpec> {
     prop_oneof![
         2 => any_bool().prop_map(|output| ToSpec::Success { output }),
         1 => Just(ToSpec::Failed),
-        1 => Just(ToSpec::Canceled),
+        1 => any_bool().prop_map(|counted| ToSpec::Canceled { counted }),
         4 => (option::of(0..2_000_u16), any_bool(), any_bool(), any_bool()).prop_map(
             |(after, counted, suspect, error)| ToSpec::Back { after, counted, suspect, error }
         ),

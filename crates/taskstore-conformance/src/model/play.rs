@@ -278,7 +278,10 @@ impl Play {
                 Transition::Success { output: output.then(|| RawValue::TRUE.to_owned()) }
             }
             ToSpec::Failed => Transition::Failed { error: "failed".into() },
-            ToSpec::Canceled => Transition::Canceled { reason: "canceled".into() },
+            ToSpec::Canceled { counted } => Transition::Canceled {
+                reason: "canceled".into(),
+                attempt: if counted { AttemptIs::Counted } else { AttemptIs::Refunded },
+            },
             ToSpec::Back { after, counted, suspect, error } => Transition::Requeue {
                 to: after.map_or(Requeue::AsBefore, |millis| {
                     Requeue::After(Duration::from_millis(millis.into()))

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use taskstore_core::{
     Error, LeaseId, Result, RunnerId, Status, TaskId,
-    backend::{Claim, Claimed, Enqueue, Enqueued, Known, NewTask, Promote, Promoted, When},
+    backend::{
+        Claim, Claimed, Enqueue, Enqueued, Known, LeasedTask, NewTask, Promote, Promoted, When,
+    },
     clock,
 };
 
@@ -23,6 +25,9 @@ impl Bugged {
         for (task, again) in tasks.iter_mut().zip(&again) {
             if self.is(Mutant::DelayIgnored) && matches!(task.when, When::After(_)) {
                 task.when = When::Now;
+            }
+            if self.is(Mutant::TimeoutForgotten) {
+                task.timeout = None;
             }
             if self.is(Mutant::EnqueueAgainStoresTwice) && *again {
                 (task.id, task.unique) = (TaskId::new(), None);
@@ -125,9 +130,36 @@ impl Bugged {
             }
             _ => {}
         }
+        self.bug_terms(&mut claimed.tasks);
         self.memo().old_at.insert(claim.lease, clock::add(now, claim.lease_for));
         self.memo().held(&claimed.tasks);
         self.show_attempts(&mut claimed.tasks);
+    }
+
+    /// The mistakes in what a claim says of the terms.
+    fn bug_terms(&self, tasks: &mut [LeasedTask]) {
+        let mut memo = self.memo();
+        for task in tasks {
+            let first = memo.start_by.get(&task.lease.task).copied();
+            match self.mutant {
+                Mutant::ExpiryForgotten => task.start_by = None,
+                Mutant::ExpiryFromClaim => {
+                    if let Some(start_by) = &mut task.start_by {
+                        start_by.within = start_by.within.max(Duration::from_secs(10));
+                    }
+                }
+                Mutant::ExpiryOfBegun if task.attempts > 0 => {
+                    task.start_by = task.start_by.or(first);
+                }
+                Mutant::ExpirySurvivesRequeue if task.attempts == 0 => {
+                    task.start_by = task.start_by.or(first);
+                }
+                _ => {}
+            }
+            if let Some(start_by) = task.start_by {
+                memo.start_by.entry(task.lease.task).or_insert(start_by);
+            }
+        }
     }
 
     pub(super) async fn promote_bugged(&self, request: &Promote) -> Result<Promoted> {

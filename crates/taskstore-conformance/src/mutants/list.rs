@@ -77,6 +77,12 @@ mutants! {
     RequeueKeepsAttempts: "A requeue keeps the attempts of the time before.";
     ReportUnfenced: "A report of a former holder is accepted.";
     LineKeptTwice: "A log line that is sent again is kept twice.";
+    ExpiryForgotten: "A claim does not say by when a task must begin.";
+    ExpiryFromClaim: "When a task must begin counts from its claim, so that nothing is ever too late.";
+    ExpiryOfBegun: "A task that has begun once must still begin in time.";
+    ExpirySurvivesRequeue: "A task that is asked for again still expires.";
+    DiscardCounted: "A task that is discarded unstarted is charged an attempt.";
+    TimeoutForgotten: "A task's own time-out is not stored.";
     WakeUpLost: "A wait ends at its deadline only.";
     WakeUpByEnqueueOnly: "A wait hears of enqueued tasks, but not of tasks that come back.";
     DefinitionOverwritten: "A definition that was changed meanwhile is overwritten.";

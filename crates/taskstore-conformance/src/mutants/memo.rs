@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use taskstore_core::{
     LeaseId, QueueName, Task, TaskId, UniqueHash,
-    backend::{Lease, LeasedTask},
+    backend::{Lease, LeasedTask, StartBy},
 };
 use time::UtcDateTime;
 
@@ -35,6 +35,8 @@ pub(super) struct Memo {
     pub(super) attempts: HashMap<TaskId, u32>,
     /// The last task of the page that ended at a cursor.
     pub(super) pages: HashMap<String, Task>,
+    /// By when tasks were to begin when they were first claimed.
+    pub(super) start_by: HashMap<TaskId, StartBy>,
     /// Lines that were stored.
     pub(super) lines: HashSet<(Lease, u32)>,
 }

@@ -78,12 +78,18 @@ impl Bugged {
             {
                 *to = Requeue::After(Duration::ZERO);
             }
+            (Mutant::DiscardCounted, Transition::Canceled { attempt, .. }) => {
+                *attempt = AttemptIs::Counted;
+            }
             (Mutant::ReasonDropped, Transition::Requeue { error, .. }) => *error = None,
             (Mutant::OutputDropped, Transition::Success { output }) => *output = None,
             (Mutant::EndYields, Transition::Success { .. }) => {
                 let task = self.inner.task(end.lease.task).await?;
                 if task.is_some_and(|task| task.cancel_requested_at.is_some()) {
-                    end.to = Transition::Canceled { reason: "requested".to_owned() };
+                    end.to = Transition::Canceled {
+                        reason: "requested".to_owned(),
+                        attempt: AttemptIs::Counted,
+                    };
                 }
             }
             (Mutant::NoTurnCheck, _) => end.lease = self.unfenced(end.lease).await?,

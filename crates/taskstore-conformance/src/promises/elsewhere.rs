@@ -75,6 +75,13 @@ elsewhere! {
         "middleware.limits" by a_blocking_handler_that_a_middleware_gave_up_is_told_and_waited_for;
         "middleware.dropped" by a_stop_that_drops_a_run_drops_the_middleware_too;
     }
+    in "crates/taskstore-core/tests/runner/terms.rs" {
+        "runner.expires" by a_task_that_nobody_began_in_time_is_discarded_unrun_and_is_no_failure;
+        "runner.expires" by a_task_that_has_begun_in_time_is_retried_long_after;
+        "runner.expires" by an_expired_task_that_a_person_asks_for_again_runs;
+        "runner.expires" by what_was_dropped_in_its_run_has_begun;
+        "runner.timeout" by a_tasks_own_time_out_wins_over_its_handlers;
+    }
     in "crates/taskstore-core/tests/runner/stopping.rs" {
         "runner.stop" by stop_lets_running_tasks_finish_and_gives_back_the_rest;
         "runner.deadline" by a_handler_that_ignores_the_stop_is_dropped_and_its_task_goes_back;
@@ -95,6 +102,11 @@ elsewhere! {
         "runner.recalls" by a_claim_whose_reply_was_lost_is_recalled_and_never_sent_again;
         "runner.backs_off" by a_store_that_is_away_is_asked_ever_less_often_and_loudly;
         "runner.drain" by a_run_once_ends_when_nothing_is_due_and_all_is_saved;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/expiry.rs" {
+        "runner.expires" by what_it_is_too_late_to_start_is_discarded_and_takes_no_slot;
+        "runner.expires" by what_the_answer_took_and_the_task_waited_here_is_taken_off;
+        "runner.expires" by what_may_have_begun_is_started_however_late;
     }
     in "crates/taskstore-core/src/runner/machine/tests/saving.rs" {
         "runner.repeats" by a_batch_whose_reply_was_lost_is_sent_again_as_it_was_before_anything_else;

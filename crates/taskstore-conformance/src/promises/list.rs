@@ -110,6 +110,15 @@ promises! {
         told.";
     "suspect.cleared": "A task is suspect no longer when it has ended or came back innocent.";
 
+    "terms.start_by": "A claim says by when a task must begin and in how long that is, by the engine's \
+        own clock; a task that was given no such time has none.";
+    "terms.begun": "A task whose handler has begun once need not begin by any time, and one that was \
+        given back unstarted still must.";
+    "terms.requeue": "A task that somebody asks for again does not expire.";
+    "terms.discarded": "A task that is discarded unstarted ends canceled, with the reason, its key freed \
+        and no attempt charged.";
+    "terms.timeout": "A task's own time-out is kept, and its holder is told.";
+
     "lease.holds": "A lease that nobody has taken over holds, however late.";
     "lease.open": "A lease lives until its last task is settled, and no longer; the engine counts.";
 
@@ -226,6 +235,9 @@ promises! {
     "runner.wakes": "A task that is enqueued while the runner sleeps is picked up at once.";
     "runner.due": "A delayed task runs when it is due and not before.";
     "runner.retries": "A failed task is retried until it succeeds or has failed too often.";
+    "runner.expires": "A task that no handler began in time is discarded unrun, and what has begun once \
+        never is.";
+    "runner.timeout": "A task's own time-out wins over its handler's.";
     "runner.failures": "Panics, time-outs and parameters that do not fit are failures, and are told; \
         no runner dies of them.";
     "runner.unknown": "A task of an unknown alias stays queued, without an attempt, for a runner that \

@@ -156,7 +156,10 @@ impl Worker {
             0..4 => Transition::Success { output: None },
             4 => Transition::Success { output: Some(RawValue::TRUE.to_owned()) },
             5 => Transition::Failed { error: "failed for good".into() },
-            6 => Transition::Canceled { reason: "canceled inside".into() },
+            6 => Transition::Canceled {
+                reason: "canceled inside, or expired".into(),
+                attempt: if self.random.bool() { AttemptIs::Counted } else { AttemptIs::Refunded },
+            },
             7 => self.requeue(AttemptIs::Counted, false, Some("try again")),
             8 => self.requeue(AttemptIs::Refunded, false, None),
             9 => self.requeue(AttemptIs::Refunded, true, Some("its runner died")),

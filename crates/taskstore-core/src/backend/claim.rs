@@ -113,4 +113,19 @@ pub struct LeasedTask {
     pub suspect: bool,
     /// It holds a unique key: settle it apart, because another transaction may wait for that key.
     pub keyed: bool,
+    /// By when it must be started, unless its handler began once already. The engine only says so;
+    /// whether it is too late is decided in core.
+    pub start_by: Option<StartBy>,
+    /// How long its run may take; `None`: as the handler says.
+    pub timeout: Option<Duration>,
+}
+
+/// By when a task must be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartBy {
+    /// The time, for people.
+    pub at: UtcDateTime,
+    /// How long that is from the answer on, by the engine's own clock; zero when it has passed. So
+    /// the clocks of two machines are never compared.
+    pub within: Duration,
 }

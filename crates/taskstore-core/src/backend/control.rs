@@ -48,7 +48,7 @@ pub enum Move {
     /// Puts a paused task back, with the `run_at` that it had.
     Resume,
     /// Runs an ended task again, now: attempts and progress reset, its unique key taken again, the
-    /// same id.
+    /// same id. When it was to expire is forgotten, for it was asked for again.
     Requeue {
         /// `None` keeps the parameters.
         parameters: Option<Box<RawValue>>,

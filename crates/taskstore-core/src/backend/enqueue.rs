@@ -52,6 +52,10 @@ pub struct NewTask {
     pub max_attempts: Option<u32>,
     /// Held from now until the task has ended.
     pub unique: Option<UniqueHash>,
+    /// When nobody may start it any more; `None`: never. [`When::Now`] means at once.
+    pub expires: Option<When>,
+    /// How long one run may take; `None`: as the handler says.
+    pub timeout: Option<Duration>,
 }
 
 impl NewTask {
@@ -67,6 +71,8 @@ impl NewTask {
             when: When::Now,
             max_attempts: None,
             unique: None,
+            expires: None,
+            timeout: None,
         }
     }
 }

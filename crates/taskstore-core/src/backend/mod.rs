@@ -81,7 +81,7 @@ use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
 
-pub use claim::{Claim, Claimed, Known, LeasedTask, QueueShare};
+pub use claim::{Claim, Claimed, Known, LeasedTask, QueueShare, StartBy};
 pub use control::{Control, Move, Outcome, QueueSettings};
 pub use enqueue::{Enqueue, Enqueued, NewTask, When};
 pub use lease::{Beaten, Isolate, LateLease, Lease, Promote, Promoted, Pulse, TakeOver, TakenOver};

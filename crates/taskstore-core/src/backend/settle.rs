@@ -89,10 +89,12 @@ pub enum Transition {
         /// Why.
         error: String,
     },
-    /// Canceled from inside. The attempt is counted.
+    /// Canceled: from inside, or because it was not started in time.
     Canceled {
         /// Why.
         reason: String,
+        /// Whether the attempt counts; not when it never began.
+        attempt: AttemptIs,
     },
     /// Back to ready or later: a retry, a snooze, a release and the loss of a lease are one move. It
     /// yields to a cancel request or a soft delete that came meanwhile: the task then ends canceled,

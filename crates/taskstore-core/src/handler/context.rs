@@ -3,6 +3,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use serde::Serialize;
@@ -51,6 +52,7 @@ struct ThisRun {
     queue: QueueName,
     attempt: u32,
     max_attempts: u32,
+    timeout: Option<Duration>,
     queued: bool,
     parameters: Parameters,
     token: CancellationToken,
@@ -70,6 +72,7 @@ impl TaskContext {
                 queue: task.queue.clone(),
                 attempt: task.attempts.saturating_add(1),
                 max_attempts: task.max_attempts.unwrap_or(handler.max_attempts),
+                timeout: task.timeout.or(handler.timeout),
                 queued: true,
                 parameters: Parameters::new(json),
                 token: CancellationToken::new(),
@@ -82,7 +85,7 @@ impl TaskContext {
 
     /// The context of a run without a queue, whose log lines go to `echo` at once.
     pub(crate) fn direct(
-        alias: Alias,
+        handler: &Registered,
         parameters: Box<RawValue>,
         store: Store,
         echo: Option<Echo>,
@@ -90,10 +93,11 @@ impl TaskContext {
         Self {
             run: Arc::new(ThisRun {
                 task: TaskId::new(),
-                alias,
+                alias: handler.alias.clone(),
                 queue: QueueName::default(),
                 attempt: 1,
                 max_attempts: 1,
+                timeout: handler.timeout,
                 queued: false,
                 parameters: Parameters::new(parameters),
                 token: CancellationToken::new(),
@@ -132,6 +136,12 @@ impl TaskContext {
     #[must_use]
     pub fn max_attempts(&self) -> u32 {
         self.run.max_attempts
+    }
+
+    /// How long this run may take: as the task was enqueued with, or else as its handler says.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.run.timeout
     }
 
     /// A top-level field of the parameters as text: a string as it is, a number, bool, array or

@@ -7,7 +7,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::{TaskContext, TaskError, TaskHandler, TaskResult, output};
-use crate::{Alias, Backoff, Definition, DefinitionId, Error, MAX_ATTEMPTS, Result, limits};
+use crate::{Alias, Backoff, Definition, DefinitionId, MAX_ATTEMPTS, Result, limits};
 
 /// What a run comes to.
 type Ran = TaskResult<Option<Box<RawValue>>>;
@@ -56,9 +56,9 @@ impl Registered {
         (self.work)(ctx)
     }
 
-    /// How its time-out ends it, if it has one.
-    pub(crate) fn limit(&self) -> Option<Limit> {
-        self.timeout.map(if self.blocking { Limit::Told } else { Limit::Dropped })
+    /// How this time-out ends a run.
+    pub(crate) fn limit(&self, timeout: Option<Duration>) -> Option<Limit> {
+        timeout.map(if self.blocking { Limit::Told } else { Limit::Dropped })
     }
 
     /// Whether the handler's type takes these parameters.
@@ -187,13 +187,8 @@ impl Described {
         described.former_aliases =
             H::FORMER_ALIASES.iter().map(|alias| Alias::new(alias)).collect::<Result<_>>()?;
         described.max_attempts = limits::check_attempts("max_attempts", handler.max_attempts())?;
-        described.timeout = handler.timeout();
-        if let Some(timeout) = described.timeout {
-            limits::check_delay("timeout", timeout)?;
-            if timeout.is_zero() {
-                return Err(Error::invalid("timeout", "it is zero, so nothing could ever run"));
-            }
-        }
+        let timeout = handler.timeout().map(|limit| limits::check_timeout("timeout", limit));
+        described.timeout = timeout.transpose()?;
         described.backoff = handler.backoff();
         Ok(described)
     }

@@ -35,6 +35,8 @@ fn leased(parameters: &str) -> LeasedTask {
         max_attempts: None,
         suspect: false,
         keyed: false,
+        start_by: None,
+        timeout: None,
     }
 }
 

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use serde_json::value::RawValue;
+use time::UtcDateTime;
 
 use super::{Event, Next, Policy, Retry, Standing, next};
 use crate::{
     Status,
     backend::{AttemptIs, Requeue, Transition},
+    clock,
     limits::{ERROR_BYTES_MAX, tame},
 };
 
@@ -33,6 +35,11 @@ pub enum Ending {
         /// Why.
         reason: String,
     },
+    /// Nobody started it in time.
+    Expired {
+        /// By when it was to be started.
+        start_by: UtcDateTime,
+    },
     /// Its runner gives it back.
     Released,
     /// Its runner died.
@@ -49,6 +56,7 @@ impl Ending {
             Self::Failed { retry, .. } => Event::Failed(*retry),
             Self::Snoozed(by) => Event::Snoozed(*by),
             Self::Canceled { .. } => Event::CanceledInside,
+            Self::Expired { .. } => Event::Expired,
             Self::Released => Event::Released,
             Self::LeaseLost { alone } => Event::LeaseLost { alone: *alone },
         }
@@ -66,7 +74,7 @@ impl Ending {
             Some(Next::Ended { status: Status::Failed, .. }) => {
                 Transition::Failed { error: said() }
             }
-            Some(Next::Ended { .. }) => Transition::Canceled { reason: said() },
+            Some(Next::Ended { attempt, .. }) => Transition::Canceled { reason: said(), attempt },
             Some(Next::Queued { to, attempt, suspect }) => {
                 Transition::Requeue { to, attempt, suspect, error }
             }
@@ -86,6 +94,9 @@ impl Ending {
             Self::Succeeded { output } => (output, None),
             Self::Failed { error, .. } => (None, words(error)),
             Self::Canceled { reason } => (None, words(reason)),
+            Self::Expired { start_by } => {
+                (None, words(format!("expired: not started by {}", clock::to_text(start_by))))
+            }
             Self::Snoozed(_) | Self::Released => (None, None),
             Self::LeaseLost { alone: true } => {
                 (None, words("its runner died while it ran this task alone".into()))
@@ -126,6 +137,18 @@ mod tests {
         ));
         assert!(matches!(settle(Ending::LeaseLost { alone: true }, 2),
             Transition::Failed { error } if error.contains("died")));
+    }
+
+    #[test]
+    fn a_task_that_expired_is_canceled_with_its_time_and_without_an_attempt() {
+        let expired = || Ending::Expired { start_by: clock::from_micros(1_700_000_000_000_001) };
+        for attempts in [0, 2, 9] {
+            let Transition::Canceled { reason, attempt } = settle(expired(), attempts) else {
+                panic!("it is canceled")
+            };
+            assert_eq!(reason, "expired: not started by 2023-11-14 22:13:20.000001");
+            assert_eq!(attempt, AttemptIs::Refunded);
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ impl State {
             };
             self.leases.insert(claim.lease, row);
         }
-        let tasks = self.leased(claim.lease);
+        let tasks = self.leased(claim.lease, now);
         let short = tasks.len() < claim.at_most as usize;
         let due_in = self.later.keys().next().map(|&(run_at, _)| until(run_at, now));
         Ok(Claimed { tasks, due_in: due_in.filter(|_| short) })

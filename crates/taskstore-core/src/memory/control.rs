@@ -118,6 +118,7 @@ impl State {
         record.status = Status::Queued;
         record.turn += 1;
         record.attempts = 0;
+        record.expires_at = None;
         record.progress = None;
         record.suspect = false;
         record.run_at = now;

@@ -52,6 +52,8 @@ impl State {
             parameters: task.parameters.clone(),
             priority: task.priority,
             max_attempts: task.max_attempts,
+            expires_at: task.expires.map(|when| run_at(when, now)),
+            timeout: task.timeout,
             unique: task.unique,
             status: Status::Queued,
             turn: 0,

@@ -102,6 +102,6 @@ impl State {
         }
         let row = self.leases.get(&lease)?;
         let (_, from) = row.replaced.filter(|(dead, _)| *dead == seen.lease)?;
-        Some(TakenOver { from, alone: row.alone, tasks: self.leased(lease) })
+        Some(TakenOver { from, alone: row.alone, tasks: self.leased(lease, now) })
     }
 }

@@ -30,6 +30,8 @@ impl State {
             max_attempts: record.max_attempts,
             suspect: record.suspect,
             run_at: record.run_at,
+            expires_at: record.expires_at,
+            timeout: record.timeout,
             created_at: record.created_at,
             updated_at: record.updated_at,
             started_at: record.started_at,

@@ -139,7 +139,8 @@ impl Backend for MemoryBackend {
     }
 
     async fn recall(&self, lease: LeaseId) -> Result<Vec<LeasedTask>> {
-        Ok(self.state().leased(lease))
+        let state = self.state();
+        Ok(state.leased(lease, state.stamp(None)))
     }
 
     async fn settle(&self, request: &Settle) -> Result<Settled> {

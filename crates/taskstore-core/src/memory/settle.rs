@@ -128,7 +128,9 @@ fn take_apart(to: &Transition, asked_to_stop: bool) -> End<'_> {
     match to {
         Transition::Success { output } => over(Status::Success, output.as_deref(), None),
         Transition::Failed { error } => over(Status::Failed, None, Some(error)),
-        Transition::Canceled { reason } => over(Status::Canceled, None, Some(reason)),
+        Transition::Canceled { reason, attempt } => {
+            End { attempt: *attempt, ..over(Status::Canceled, None, Some(reason)) }
+        }
         Transition::Requeue { attempt, error, .. } if asked_to_stop => {
             End { attempt: *attempt, ..over(Status::Canceled, None, error.as_deref()) }
         }

@@ -15,7 +15,7 @@ use super::wake::Waiters;
 use crate::{
     Alias, Definition, DefinitionId, LeaseId, LogLine, Progress, QueueName, RunnerId, Status,
     TaskId, UniqueHash,
-    backend::{Lease, LeasedTask},
+    backend::{Lease, LeasedTask, StartBy},
     clock,
     limits::LOG_LINES_MAX,
 };
@@ -55,6 +55,9 @@ pub(super) struct Record {
     pub(super) parameters: Box<RawValue>,
     pub(super) priority: i16,
     pub(super) max_attempts: Option<u32>,
+    /// Until a requeue.
+    pub(super) expires_at: Option<UtcDateTime>,
+    pub(super) timeout: Option<Duration>,
     /// Kept when the key is freed: a requeue takes it again.
     pub(super) unique: Option<UniqueHash>,
     /// `Queued` for every active record. That one is running is derived: it is in no queue.
@@ -82,6 +85,12 @@ impl Record {
 
     pub(super) fn ready_key(&self) -> ReadyKey {
         (self.queue.clone(), self.priority, self.run_at, self.order)
+    }
+
+    /// By when it must be started, if it has not been.
+    fn start_by(&self, now: UtcDateTime) -> Option<StartBy> {
+        let at = self.expires_at.filter(|_| self.started_at.is_none())?;
+        Some(StartBy { at, within: until(at, now) })
     }
 
     pub(super) const fn later_key(&self) -> LaterKey {
@@ -225,8 +234,8 @@ impl State {
         }
     }
 
-    /// The tasks of a lease, as its holder is given them.
-    pub(super) fn leased(&self, batch: LeaseId) -> Vec<LeasedTask> {
+    /// The tasks of a lease, as its holder is given them at this time.
+    pub(super) fn leased(&self, batch: LeaseId, now: UtcDateTime) -> Vec<LeasedTask> {
         let open = self.leases.get(&batch).map(|row| row.open.as_slice()).unwrap_or_default();
         open.iter()
             .filter_map(|&(task, turn)| {
@@ -242,6 +251,8 @@ impl State {
                     max_attempts: record.max_attempts,
                     suspect: record.suspect,
                     keyed: record.unique.is_some(),
+                    start_by: record.start_by(now),
+                    timeout: record.timeout,
                 })
             })
             .collect()

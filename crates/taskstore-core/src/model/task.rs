@@ -1,5 +1,7 @@
 //! A task as people read it.
 
+use std::time::Duration;
+
 use serde_json::value::RawValue;
 use time::UtcDateTime;
 
@@ -37,6 +39,10 @@ pub struct Task {
     pub suspect: bool,
     /// When it may run.
     pub run_at: UtcDateTime,
+    /// When it is discarded, if its handler has not begun by then.
+    pub expires_at: Option<UtcDateTime>,
+    /// How long one run may take; `None`: as its handler says.
+    pub timeout: Option<Duration>,
     /// When it was enqueued.
     pub created_at: UtcDateTime,
     /// When anything about it was last changed.

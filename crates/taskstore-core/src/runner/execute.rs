@@ -70,7 +70,7 @@ pub(super) fn start(
         task,
         context: context.clone(),
         claimed_at,
-        began: Instant::now(),
+        began: None,
         news,
         reported: false,
     };
@@ -84,7 +84,8 @@ pub(crate) async fn run_handler(
     handler: &Registered,
     context: &TaskContext,
 ) -> TaskResult<TaskOutput> {
-    let run = run_alone(handler.run(context.clone()), handler.limit(), context.clone());
+    let limit = handler.limit(context.timeout());
+    let run = run_alone(handler.run(context.clone()), limit, context.clone());
     let layers = context.store().layers();
     if layers.is_empty() {
         return run.await;
@@ -161,23 +162,20 @@ struct Execution {
     task: LeasedTask,
     context: TaskContext,
     claimed_at: Instant,
-    began: Instant,
+    /// `None`: it was not polled yet.
+    began: Option<Instant>,
     news: UnboundedSender<News>,
     reported: bool,
 }
 
 impl Execution {
     async fn run(mut self) {
-        self.began = Instant::now();
+        self.began = Some(Instant::now());
         let result = run_handler(&self.handler, &self.context).await;
         self.report(result);
     }
 
     fn report(&mut self, result: TaskResult<TaskOutput>) {
-        let run = Run {
-            started_after: self.began.saturating_duration_since(self.claimed_at),
-            ran_for: self.began.elapsed(),
-        };
         let to = match result {
             Ok(output) => self.decide(Ending::Succeeded { output: output.into_json() }),
             Err(error) => {
@@ -186,8 +184,13 @@ impl Execution {
                 to
             }
         };
-        let (progress, log) = self.context.unreported();
-        self.finish(Settlement { lease: self.task.lease, to, run: Some(run), progress, log });
+        self.finish(to);
+    }
+
+    fn run_so_far(&self) -> Option<Run> {
+        let began = self.began?;
+        let started_after = began.saturating_duration_since(self.claimed_at);
+        Some(Run { started_after, ran_for: began.elapsed() })
     }
 
     fn decide(&self, ending: Ending) -> Transition {
@@ -217,10 +220,14 @@ impl Execution {
         self.store.report_error(&self.task.queue, Some(self.task.lease.task), &error);
     }
 
-    fn finish(&mut self, settlement: Settlement) {
+    fn finish(&mut self, to: Transition) {
         self.reported = true;
-        let status = Outcome::decided(&settlement.to).as_str();
-        tracing::debug!(target: TARGET, status, duration = ?self.began.elapsed(), "ended");
+        let status = Outcome::decided(&to).as_str();
+        let run = self.run_so_far();
+        let duration = run.map(|run| run.ran_for);
+        tracing::debug!(target: TARGET, status, ?duration, "ended");
+        let (progress, log) = self.context.unreported();
+        let settlement = Settlement { lease: self.task.lease, to, run, progress, log };
         // Nobody listens only when the runner's loop is gone, and then its lease will be lost.
         let _ = self.news.send(News::Event(Event::Finished(settlement)));
     }
@@ -240,7 +247,6 @@ impl Drop for Execution {
             Ending::Released
         };
         let to = self.decide(ending);
-        let (progress, log) = self.context.unreported();
-        self.finish(Settlement { lease: self.task.lease, to, run: None, progress, log });
+        self.finish(to);
     }
 }

@@ -27,6 +27,7 @@ use super::{
 use crate::{
     Backend, Error, LeaseId, QueueName, Result, RunnerId, TaskId,
     backend::{LeasedTask, Report, Settle, Settled, Settlement},
+    clock,
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
     telemetry,
@@ -209,6 +210,7 @@ impl Shell {
             Action::Hold(lease) => self.keeper.hold(lease),
             Action::LetGo(lease) => self.keeper.let_go(lease),
             Action::Lost(task) => self.lost(task),
+            Action::Expired(task) => expired(&task),
             Action::Failed(error) => self.trouble(error),
             Action::Stopped { left } => {
                 tracing::info!(runner = %self.runner, "runner stopped: {}", self.machine.summary());
@@ -344,6 +346,12 @@ impl Shell {
         let queue = self.queues.first().cloned().unwrap_or_default();
         self.store.report_error(&queue, None, &RunError::Storage(error));
     }
+}
+
+/// No failure: whoever enqueued the task wanted it so.
+fn expired(task: &LeasedTask) {
+    let start_by = task.start_by.map(|start_by| clock::to_text(start_by.at));
+    tracing::info!(task = %task.lease.task, queue = %task.queue, start_by, "it expired");
 }
 
 /// How the keeper reaches the loop.

@@ -194,7 +194,8 @@ impl EnqueueOutcome {
 /// # Errors
 /// Nothing is stored when it fails with
 /// [`Invalid`](Error::Invalid): the first value that cannot be, by its field: `alias`, `parameters`
-/// (no JSON, or above 1 MiB), `queue`, `delay`, `at`, `max_attempts`, `unique key`, `unique scope`;
+/// (no JSON, or above 1 MiB), `queue`, `delay`, `at`, `max_attempts`, `expires_in`, `expires_at` (also
+/// when it expires before it may run), `timeout`, `unique key`, `unique scope`;
 /// or `task definition`, which is canceled.
 /// [`NotFound`](Error::NotFound): there is no `task definition` with this alias.
 /// [`Schema`](Error::Schema): there are no tables.
@@ -368,6 +369,31 @@ macro_rules! options {
             /// 10,000.
             pub fn max_attempts(mut self, attempts: u32) -> Self {
                 self.options.max_attempts(attempts);
+                self
+            }
+
+            /// Discards it if no handler has begun it so long after it was enqueued: it ends
+            /// `canceled`, and its reason says by when it was to be started. At most 100 years. What
+            /// has begun once is retried as ever, and a task that somebody requeues does not expire.
+            /// Of `expires_in` and [`expires_at`](Self::expires_at) the last one counts.
+            ///
+            /// By the database's own clock, so the clocks of machines need not agree.
+            pub fn expires_in(mut self, delay: Duration) -> Self {
+                self.options.expires_in(delay);
+                self
+            }
+
+            /// Like [`expires_in`](Self::expires_in), at this time, at most 100 years ahead. A time
+            /// that has passed is no error: the task is discarded when a runner meets it.
+            pub fn expires_at(mut self, time: impl Into<UtcDateTime>) -> Self {
+                self.options.expires_at(time.into());
+                self
+            }
+
+            /// How long one run may take, instead of what its handler says: more than zero, at most
+            /// 100 years.
+            pub fn timeout(mut self, limit: Duration) -> Self {
+                self.options.timeout(limit);
                 self
             }
         }

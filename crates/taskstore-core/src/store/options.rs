@@ -1,11 +1,15 @@
 //! What may be said about a task when it is enqueued, checked as it is said.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
+use time::UtcDateTime;
 
 use crate::{
     DefinitionId, Error, QueueName, Result, TaskId, UniqueHash,
     backend::{NewTask, When},
+    clock,
     limits::{self, PARAMETERS_BYTES_MAX},
 };
 
@@ -17,6 +21,8 @@ pub(super) struct Options {
     when: When,
     max_attempts: Option<u32>,
     unique: Option<Unique>,
+    expires: Option<When>,
+    timeout: Option<Duration>,
     bad: Option<Bad>,
 }
 
@@ -43,6 +49,8 @@ impl Default for Options {
             when: When::Now,
             max_attempts: None,
             unique: None,
+            expires: None,
+            timeout: None,
             bad: None,
         }
     }
@@ -73,6 +81,23 @@ impl Options {
         self.max_attempts = self.good(limits::check_attempts("max_attempts", attempts));
     }
 
+    pub(super) fn expires_in(&mut self, delay: Duration) {
+        let checked = if delay.is_zero() {
+            Err(Error::invalid("expires_in", "it is zero, so nothing could ever start"))
+        } else {
+            limits::check_delay("expires_in", delay)
+        };
+        self.expires = self.good(checked).map(|()| When::After(delay));
+    }
+
+    pub(super) fn expires_at(&mut self, at: UtcDateTime) {
+        self.expires = self.good(check_time("expires_at", at)).map(When::At);
+    }
+
+    pub(super) fn timeout(&mut self, timeout: Duration) {
+        self.timeout = self.good(limits::check_timeout("timeout", timeout));
+    }
+
     pub(super) fn unique(&mut self, key: &str) {
         // Any scope serves to check the key: the real one is no longer than this.
         let checked = check_key(key).and_then(|()| UniqueHash::new("", key));
@@ -86,7 +111,8 @@ impl Options {
 
     /// The first bad value, as an error.
     pub(super) fn check(&self) -> Result<()> {
-        self.bad.clone().map_or(Ok(()), |bad| Err(bad.into()))
+        self.bad.clone().map_or(Ok(()), |bad| Err(Error::from(bad)))?;
+        check_can_start(self.when, self.expires)
     }
 
     /// The task with these options.
@@ -102,6 +128,8 @@ impl Options {
         task.priority = self.priority;
         task.when = self.when;
         task.max_attempts = self.max_attempts;
+        task.expires = self.expires;
+        task.timeout = self.timeout;
         task.unique = match &self.unique {
             Some(Unique::Key(key)) => Some(UniqueHash::new(&definition.to_string(), key)?),
             Some(Unique::Hash(hash)) => Some(*hash),
@@ -143,13 +171,28 @@ pub(super) fn check_when(when: When) -> Result<When> {
     match when {
         When::Now => Ok(when),
         When::After(delay) => limits::check_delay("delay", delay).map(|()| when),
-        When::At(at) => {
-            if at > crate::clock::add(crate::clock::now(), limits::DELAY_MAX) {
-                return Err(Error::invalid("at", "it is more than 100 years ahead"));
-            }
-            Ok(When::At(crate::clock::truncate(at)))
-        }
+        When::At(at) => check_time("at", at).map(When::At),
     }
+}
+
+fn check_time(field: &'static str, at: UtcDateTime) -> Result<UtcDateTime> {
+    if at > clock::add(clock::now(), limits::DELAY_MAX) {
+        return Err(Error::invalid(field, "it is more than 100 years ahead"));
+    }
+    Ok(clock::truncate(at))
+}
+
+/// Refuses a task that expires before it may run, as far as that can be told without a clock.
+fn check_can_start(when: When, expires: Option<When>) -> Result<()> {
+    let (field, never) = match (when, expires) {
+        (When::After(run), Some(When::After(expires))) => ("expires_in", expires <= run),
+        (When::At(run), Some(When::At(expires))) => ("expires_at", expires <= run),
+        _ => return Ok(()),
+    };
+    if never {
+        return Err(Error::invalid(field, "it has expired by the time that it may run"));
+    }
+    Ok(())
 }
 
 /// An empty key is most likely a value that was forgotten, and would hold back every other task.

@@ -7,3 +7,4 @@ mod middleware;
 mod modes;
 mod outcomes;
 mod stopping;
+mod terms;

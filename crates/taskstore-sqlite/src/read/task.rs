@@ -9,7 +9,7 @@ use taskstore_core::{
 use time::UtcDateTime;
 
 use crate::{
-    convert::{json, level, max_attempts, no_definition, number, status, text},
+    convert::{duration, json, level, max_attempts, no_definition, number, status, text},
     sql::Sql,
     statements::Statements,
 };
@@ -42,6 +42,8 @@ struct TaskRow {
     seq: i64,
     turn: i64,
     id: String,
+    expires_at: Option<i64>,
+    timeout: Option<i64>,
 }
 
 impl TaskRow {
@@ -73,6 +75,8 @@ impl TaskRow {
             seq: row.get(21)?,
             turn: row.get(22)?,
             id: row.get(23)?,
+            expires_at: row.get(24)?,
+            timeout: row.get(25)?,
         })
     }
 
@@ -101,6 +105,8 @@ impl TaskRow {
             max_attempts: max_attempts(self.max_attempts)?,
             suspect: self.suspect,
             run_at: clock::from_micros(self.run_at),
+            expires_at: time(self.expires_at),
+            timeout: self.timeout.map(duration),
             created_at: clock::from_micros(self.created_at),
             updated_at: clock::from_micros(self.updated_at),
             started_at: time(self.started_at),

@@ -153,7 +153,7 @@ fn lease_them(
         let definition = session.definitions(|known| known.id(row.definition))?;
         let seq = row.seq;
         pairs.push((seq, row.turn));
-        let task = row.into_task(claim.lease, definition, queue)?;
+        let task = row.into_task(claim.lease, definition, queue, now)?;
         session.remember(task.lease, seq);
         tasks.push(task);
     }
@@ -170,6 +170,6 @@ fn lease_them(
 }
 
 /// What is leased under this id, in claim order.
-pub(crate) fn recall(session: &Session<'_>, lease: LeaseId) -> Result<Vec<LeasedTask>> {
-    super::lease::held_under(session, lease, lease)
+pub(crate) fn recall(session: &Session<'_>, lease: LeaseId, now: i64) -> Result<Vec<LeasedTask>> {
+    super::lease::held_under(session, lease, now)
 }

@@ -3,17 +3,16 @@
 use taskstore_core::{
     QueueName, Result, Status, TaskId,
     backend::{Control, Move, Outcome, When},
-    clock,
 };
 
 use super::{
-    enqueue::holder_of,
+    enqueue::{holder_of, time_of},
     place::{Place, Spot},
     result::{Ending, list_aside, unlist_aside},
     settle::unique,
 };
 use crate::{
-    convert::{later, status, status_code},
+    convert::{status, status_code},
     session::Session,
     sql::Sql,
 };
@@ -181,6 +180,7 @@ impl Subject<'_, '_> {
         }
         self.leave()?;
         self.session.execute(Sql::ControlRequeue, (self.row.seq, self.now))?;
+        self.session.execute(Sql::PayloadLasts, [self.row.seq])?;
         if let Some(parameters) = parameters {
             self.session.execute(Sql::PayloadUpdate, (self.row.seq, parameters))?;
         }
@@ -195,12 +195,7 @@ impl Subject<'_, '_> {
         priority: Option<i16>,
         queue: Option<&QueueName>,
     ) -> Result<Outcome> {
-        let run_at = match when {
-            None => self.spot.run_at,
-            Some(When::Now) => self.now,
-            Some(When::After(delay)) => later(self.now, delay),
-            Some(When::At(at)) => clock::to_micros(at),
-        };
+        let run_at = when.map_or(self.spot.run_at, |when| time_of(when, self.now));
         let spot = Spot {
             queue: queue.unwrap_or(&self.spot.queue).clone(),
             priority: priority.map_or(self.spot.priority, i64::from),

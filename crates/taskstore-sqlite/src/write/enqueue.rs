@@ -9,7 +9,11 @@ use taskstore_core::{
 };
 
 use super::place::Spot;
-use crate::{convert::later, session::Session, sql::Sql};
+use crate::{
+    convert::{later, micros},
+    session::Session,
+    sql::Sql,
+};
 
 /// Stores tasks. An error leaves nothing of the request, because the transaction undoes it.
 pub(crate) fn enqueue(session: &Session<'_>, tasks: &[NewTask], now: i64) -> Result<Vec<Enqueued>> {
@@ -67,11 +71,7 @@ fn store(session: &Session<'_>, task: &NewTask, definition: i64, now: i64) -> Re
         let again = holder == task.id || is_stored(session, task.id)?;
         return Ok(if again { Enqueued::Stored } else { Enqueued::Duplicate(holder) });
     }
-    let run_at = match task.when {
-        When::Now => now,
-        When::After(delay) => later(now, delay),
-        When::At(at) => clock::to_micros(at),
-    };
+    let run_at = time_of(task.when, now);
     let record = (
         task.id.to_string(),
         task.queue.as_str(),
@@ -86,7 +86,9 @@ fn store(session: &Session<'_>, task: &NewTask, definition: i64, now: i64) -> Re
         return Ok(Enqueued::Stored);
     }
     let seq = session.statements.connection().last_insert_rowid();
-    session.execute(Sql::PayloadInsert, (seq, task.parameters.get()))?;
+    let expires_at = task.expires.map(|when| time_of(when, now));
+    let payload = (seq, task.parameters.get(), expires_at, task.timeout.map(micros));
+    session.execute(Sql::PayloadInsert, payload)?;
     if let Some(key) = task.unique {
         session.execute(Sql::UniqueInsert, (key.0, seq))?;
     }
@@ -99,6 +101,15 @@ fn store(session: &Session<'_>, task: &NewTask, definition: i64, now: i64) -> Re
     };
     spot.place(session, now)?;
     Ok(Enqueued::Stored)
+}
+
+/// The time that is meant.
+pub(crate) fn time_of(when: When, now: i64) -> i64 {
+    match when {
+        When::Now => now,
+        When::After(delay) => later(now, delay),
+        When::At(at) => clock::to_micros(at),
+    }
 }
 
 /// The live task that holds this key.

@@ -104,30 +104,31 @@ fn list(pairs: &[(i64, i64)]) -> String {
     list
 }
 
-/// What is still held under one lease, as tasks of another.
+/// What is still held under a lease, as its holder is given it at this time.
 pub(crate) fn held_under(
     session: &Session<'_>,
     lease: LeaseId,
-    batch: LeaseId,
+    now: i64,
 ) -> Result<Vec<LeasedTask>> {
     let rows = rows_under(session, lease)?;
-    rows.into_iter().map(|row| into_task(session, row, batch)).collect()
+    rows.into_iter().map(|row| into_task(session, row, lease, now)).collect()
 }
 
 fn rows_under(session: &Session<'_>, lease: LeaseId) -> Result<Vec<(String, LeasedRow)>> {
     session
         .statements
-        .all(Sql::LeaseTasks, [lease_key(lease)], |row| Ok((row.get(11)?, LeasedRow::read(row)?)))
+        .all(Sql::LeaseTasks, [lease_key(lease)], |row| Ok((row.get(13)?, LeasedRow::read(row)?)))
 }
 
 fn into_task(
     session: &Session<'_>,
     (queue, row): (String, LeasedRow),
     batch: LeaseId,
+    now: i64,
 ) -> Result<LeasedTask> {
     let definition = session.definitions(|known| known.id(row.definition))?;
     let seq = row.seq;
-    let task = row.into_task(batch, definition, QueueName::new(&queue)?)?;
+    let task = row.into_task(batch, definition, QueueName::new(&queue)?, now)?;
     session.remember(task.lease, seq);
     Ok(task)
 }
@@ -168,7 +169,7 @@ fn take_one(
     if let Some(there) = LeaseRow::find(session, by)? {
         // Sent again, unless the id is that of a lease which took nothing over.
         let Some(from) = &there.taken_from else { return Ok(None) };
-        let tasks = held_under(session, by, by)?;
+        let tasks = held_under(session, by, now)?;
         return Ok(Some(TakenOver { from: from.parse()?, alone: there.alone, tasks }));
     }
     let beat = i64::try_from(seen.beat).unwrap_or(i64::MAX);
@@ -188,7 +189,8 @@ fn take_one(
         taken_from: Some(dead.owner.clone()),
     };
     lease.store(session, &pairs, now)?;
-    let tasks = rows.into_iter().map(|row| into_task(session, row, by)).collect::<Result<_>>()?;
+    let leased = |row| into_task(session, row, by, now);
+    let tasks = rows.into_iter().map(leased).collect::<Result<_>>()?;
     Ok(Some(TakenOver { from: dead.owner.parse()?, alone: dead.alone, tasks }))
 }
 
@@ -209,7 +211,7 @@ fn isolate_one(
 ) -> Result<Option<Lease>> {
     if LeaseRow::find(session, into)?.is_some() {
         // Sent again, if it holds this task at the turn after.
-        let held = held_under(session, into, into)?;
+        let held = held_under(session, into, now)?;
         let is_it = |held: &Lease| held.task == lease.task && held.turn == lease.turn + 1;
         return Ok(held.iter().map(|task| task.lease).find(is_it));
     }

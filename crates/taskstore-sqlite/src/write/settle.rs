@@ -130,7 +130,10 @@ impl<'a> Asked<'a> {
                 Self::ended(Status::Success, output.as_deref().map(|output| output.get()), None)
             }
             Transition::Failed { error } => Self::ended(Status::Failed, None, Some(error)),
-            Transition::Canceled { reason } => Self::ended(Status::Canceled, None, Some(reason)),
+            Transition::Canceled { reason, attempt } => Self {
+                attempts: i64::from(*attempt == AttemptIs::Counted),
+                ..Self::ended(Status::Canceled, None, Some(reason))
+            },
             Transition::Requeue { to, attempt, suspect, error } => Self {
                 status: Status::Queued,
                 attempts: i64::from(*attempt == AttemptIs::Counted),
@@ -140,6 +143,11 @@ impl<'a> Asked<'a> {
                 error: error.as_deref(),
             },
         }
+    }
+
+    /// It ends, and its attempt counts.
+    const fn is_plain(&self) -> bool {
+        self.back.is_none() && self.attempts == 1
     }
 
     /// It yields to a cancel request or a soft delete.
@@ -160,7 +168,7 @@ impl Step<'_, '_> {
         };
         let asked = Asked::of(&self.settlement.to);
         let ran = Ran::of(self.settlement, lease, self.now);
-        if asked.back.is_none() && self.end_plain(seq, &asked, &ran)? {
+        if asked.is_plain() && self.end_plain(seq, &asked, &ran)? {
             self.say(seq, &asked, &ran, lease)?;
             list_aside(self.session, asked.status, seq)?;
             return Ok((Fate::Applied { status: asked.status }, true));

@@ -2,10 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Machine, Moment};
+use super::{Action, Machine, Moment};
 use crate::{
     Backoff, LeaseId,
     backend::{LeasedTask, Settlement},
+    clock,
     lifecycle::{Ending, Policy, Standing},
 };
 
@@ -20,6 +21,8 @@ pub(super) struct Waiting {
     pub(super) since: Moment,
     /// Its lease is no older than this.
     pub(super) leased_at: Moment,
+    /// When it is too late to start it.
+    pub(super) start_by: Option<Moment>,
     pub(super) task: LeasedTask,
 }
 
@@ -92,14 +95,24 @@ impl Machine {
         self.buffer.take(|waiting| waiting.task.lease.batch == lease);
     }
 
+    /// Ends one task that it is too late to start. Its parameters were never looked at.
+    pub(super) fn discard(&mut self, task: LeasedTask) {
+        let start_by = task.start_by.map_or(clock::from_micros(0), |start_by| start_by.at);
+        let ending = Ending::Expired { start_by };
+        self.settle(unstarted(&task, ending), task.keyed);
+        self.act(Action::Expired(Box::new(task)));
+    }
+
     /// Gives back one task that has not begun. If somebody asked for it to be canceled, the store
     /// ends it so in the same statement.
     pub(super) fn release(&mut self, task: &LeasedTask) {
-        // Releasing needs neither a limit of attempts nor a backoff.
-        let standing =
-            Standing { suspect: task.suspect, ..Standing::running(task.attempts, u32::MAX) };
-        let policy = Policy { backoff: &Backoff::Polynomial, chance: 0.5 };
-        let settlement = Settlement::new(task.lease, Ending::Released.settle(&standing, policy));
-        self.settle(settlement, task.keyed);
+        self.settle(unstarted(task, Ending::Released), task.keyed);
     }
+}
+
+/// The end of a task that has not begun, which needs neither a limit of attempts nor a backoff.
+fn unstarted(task: &LeasedTask, ending: Ending) -> Settlement {
+    let standing = Standing { suspect: task.suspect, ..Standing::running(task.attempts, u32::MAX) };
+    let policy = Policy { backoff: &Backoff::Polynomial, chance: 0.5 };
+    Settlement::new(task.lease, ending.settle(&standing, policy))
 }

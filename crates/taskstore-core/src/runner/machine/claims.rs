@@ -51,7 +51,8 @@ pub(super) struct Claims {
     drained: bool,
     /// Claims whose reply was lost, and when they were sent.
     doubtful: VecDeque<(LeaseId, Moment)>,
-    recalling: bool,
+    /// When the recall under way was sent.
+    recalling: Option<Moment>,
 }
 
 impl Claims {
@@ -72,7 +73,7 @@ impl Claims {
             empty: 0,
             drained: false,
             doubtful: VecDeque::new(),
-            recalling: false,
+            recalling: None,
         }
     }
 
@@ -95,7 +96,7 @@ impl Claims {
 
     /// Whether no claim is under way or in doubt.
     pub(super) fn is_settled(&self) -> bool {
-        !self.in_flight && self.doubtful.is_empty() && !self.recalling
+        !self.in_flight && self.doubtful.is_empty() && self.recalling.is_none()
     }
 
     /// Whether nothing was left when last looked, and no promotion can change that.
@@ -207,22 +208,22 @@ impl Machine {
 
     /// Asks what a claim whose reply was lost had taken.
     pub(super) fn recall(&mut self) {
-        if self.claims.recalling {
+        if self.claims.recalling.is_some() {
             return;
         }
         if let Some(&(lease, _)) = self.claims.doubtful.front() {
-            self.claims.recalling = true;
+            self.claims.recalling = Some(self.now);
             self.act(Action::Recall(lease));
         }
     }
 
     pub(super) fn recalled(&mut self, lease: LeaseId, result: Result<Vec<LeasedTask>>) {
-        self.claims.recalling = false;
+        let asked_at = self.claims.recalling.take().unwrap_or_default();
         match result {
             Ok(tasks) => {
                 self.trouble.succeeded();
                 let sent_at = self.claims.doubtful.pop_front().map(|(_, sent_at)| sent_at);
-                self.took(lease, tasks, sent_at.unwrap_or_default());
+                self.took(lease, tasks, sent_at.unwrap_or_default(), asked_at);
             }
             Err(error) => self.store_failed(error),
         }

@@ -127,6 +127,8 @@ pub(crate) enum Action {
     LetGo(LeaseId),
     /// Tell the error handler that a task was lost to another runner.
     Lost(TaskId),
+    /// Tell whoever watches that a task was discarded, for it was too late to start it.
+    Expired(Box<LeasedTask>),
     /// Tell the error handler that the store failed.
     Failed(Error),
     /// Everything is saved, but for tasks whose futures can be neither finished nor dropped.
@@ -261,16 +263,24 @@ impl Machine {
     /// Takes in what a claim brought.
     fn claimed(&mut self, lease: LeaseId, claimed: Claimed, asked: u32) {
         let sent_at = self.claims.came_back(self.now, asked, &claimed);
-        self.took(lease, claimed.tasks, sent_at);
+        self.took(lease, claimed.tasks, sent_at, sent_at);
     }
 
-    /// Takes in tasks that are leased under `lease`, since `leased_at` or later.
-    fn took(&mut self, lease: LeaseId, tasks: Vec<LeasedTask>, leased_at: Moment) {
+    /// Takes in tasks that are leased under `lease`, since `leased_at` or later, as the store told
+    /// when it was asked.
+    fn took(
+        &mut self,
+        lease: LeaseId,
+        tasks: Vec<LeasedTask>,
+        leased_at: Moment,
+        asked_at: Moment,
+    ) {
         if self.holdings.add(lease, tasks.len()) {
             self.act(Action::Hold(lease));
         }
         for task in tasks {
-            self.buffer.push(Waiting { since: self.now, leased_at, task });
+            let start_by = start_by(&task, asked_at);
+            self.buffer.push(Waiting { since: self.now, leased_at, start_by, task });
         }
         if !matches!(self.phase, Phase::Running) {
             self.release_buffer();
@@ -283,4 +293,12 @@ impl Machine {
             self.act(Action::LetGo(lease));
         }
     }
+}
+
+/// When it is too late to start a task, on this runner's own clock: never later than the store meant,
+/// for the answer took its time. Attempts that were lost may have begun, so it is not discarded then.
+fn start_by(task: &LeasedTask, asked_at: Moment) -> Option<Moment> {
+    let may_have_begun = task.suspect || task.attempts > 0;
+    let start_by = task.start_by.filter(|_| !may_have_begun)?;
+    Some(asked_at.saturating_add(start_by.within))
 }

@@ -112,7 +112,7 @@ fn size(settlement: &Settlement) -> usize {
     let said = match &settlement.to {
         Transition::Success { output } => output.as_ref().map_or(0, |output| output.get().len()),
         Transition::Failed { error } => error.len(),
-        Transition::Canceled { reason } => reason.len(),
+        Transition::Canceled { reason, .. } => reason.len(),
         Transition::Requeue { error, .. } => error.as_ref().map_or(0, String::len),
     };
     said + settlement.log.iter().map(|line| line.text.len() + 64).sum::<usize>() + 128

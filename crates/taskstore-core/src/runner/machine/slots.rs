@@ -94,10 +94,15 @@ impl Machine {
             let (now, lease_for) = (self.now, self.config.lease_for);
             let is_alive = |w: &Waiting| now < holdings.alive_at(w.leased_at, w.since) + lease_for;
             let may_start = |w: &Waiting| slots.may_start(&w.task) && is_alive(w);
-            let Some(Waiting { leased_at: claimed_at, task, .. }) = self.buffer.pop(may_start)
+            let Some(Waiting { leased_at: claimed_at, start_by, task, .. }) =
+                self.buffer.pop(may_start)
             else {
                 return;
             };
+            if start_by.is_some_and(|at| at <= now) {
+                self.discard(task);
+                continue;
+            }
             let mut slot = Slot {
                 lease: task.lease,
                 keyed: task.keyed,

@@ -121,7 +121,7 @@ impl ExecuteCli {
         let handler = find::find(&handlers, &self.alias)?;
         let parameters = fit::fit(&args, |json| handler.fits(json))?;
         let alias = handler.alias.clone();
-        let context = TaskContext::direct(alias.clone(), parameters, self.store, self.echo);
+        let context = TaskContext::direct(&handler, parameters, self.store, self.echo);
         // What blocks its thread cannot be dropped: it is told.
         let _told_when_dropped = context.token().clone().drop_guard();
         let ran = run_handler(&handler, &context).await;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::{Alias, LogLine, handler::Registered};
+use crate::{Alias, LogLine, clock, handler::Registered};
 
 /// What [`execute_cli`](crate::Store::execute_cli) did. As text it is what a person wants to see:
 /// the list, or the output of the handler as JSON, which is empty where there is none.
@@ -90,17 +90,5 @@ impl fmt::Display for CliReport {
 
 /// A line of a log as a person reads it, its time as in the view `task`.
 pub(super) fn line(line: &LogLine) -> String {
-    let at = line.at;
-    format!(
-        "{}-{:02}-{:02} {:02}:{:02}:{:02}.{:06} {} {}",
-        at.year(),
-        u8::from(at.month()),
-        at.day(),
-        at.hour(),
-        at.minute(),
-        at.second(),
-        at.microsecond(),
-        line.level,
-        line.text
-    )
+    format!("{} {} {}", clock::to_text(line.at), line.level, line.text)
 }

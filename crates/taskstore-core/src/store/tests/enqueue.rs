@@ -7,7 +7,7 @@ use time::UtcDateTime;
 use super::*;
 use crate::{
     Status, TaskId,
-    limits::{ENQUEUE_TASKS_MAX, PARAMETERS_BYTES_MAX},
+    limits::{DELAY_MAX, ENQUEUE_TASKS_MAX, PARAMETERS_BYTES_MAX},
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -281,4 +281,34 @@ async fn many_tasks_that_failed_halfway_can_be_sent_again() {
         }
     }
     assert_eq!(stored, ids.len());
+}
+
+#[tokio::test]
+async fn terms_that_cannot_be_are_refused_by_name_and_nothing_is_stored() {
+    let (store, spy) = store().await;
+    let enqueue = || store.enqueue::<Count>(1);
+    let second = Duration::from_secs(1);
+    assert_eq!(field(enqueue().expires_in(Duration::ZERO).await), "expires_in");
+    assert_eq!(field(enqueue().expires_in(DELAY_MAX + second).await), "expires_in");
+    assert_eq!(
+        field(enqueue().expires_at(clock::add(clock::now(), 2 * DELAY_MAX)).await),
+        "expires_at"
+    );
+    assert_eq!(field(enqueue().timeout(Duration::ZERO).await), "timeout");
+    assert_eq!(field(enqueue().timeout(DELAY_MAX + second).await), "timeout");
+    // It would have expired by the time that it may run, in whatever order that is said.
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(field(enqueue().expires_in(hour).delay(hour).await), "expires_in");
+    assert_eq!(field(enqueue().delay(hour).expires_in(second).await), "expires_in");
+    let at = clock::now();
+    assert_eq!(field(enqueue().at(at + hour).expires_at(at + hour).await), "expires_at");
+    assert_eq!(field(store.enqueue_many::<Count>(0..3).timeout(Duration::ZERO).await), "timeout");
+    let by_alias = store.enqueue_by_alias("", Count::KEY, 1).delay(hour).expires_in(hour);
+    assert_eq!(field(by_alias.await), "expires_in");
+    assert_eq!(spy.count("enqueue"), 0);
+
+    enqueue().delay(hour).expires_in(hour + second).timeout(DELAY_MAX).await.unwrap();
+    let passed = enqueue().expires_at(at - hour).await.unwrap();
+    let task = store.tasks().get(passed).await.unwrap();
+    assert_eq!((task.status, task.expires_at), (crate::Status::Queued, Some(at - hour)));
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use super::*;
 use crate::{
     Status, TaskError, TaskId,
-    backend::{Fate, Settle, Settlement, Transition},
+    backend::{AttemptIs, Fate, Settle, Settlement, Transition},
 };
 
 const LONG: Duration = Duration::from_secs(100);
@@ -119,7 +119,8 @@ async fn how_it_ended_is_the_error() {
     assert!(matches!(error, Error::Failed { task, .. } if task == id));
 
     let (store, spy, id) = enqueued().await;
-    end(&spy, id, Transition::Canceled { reason: "no need".into() }).await;
+    end(&spy, id, Transition::Canceled { reason: "no need".into(), attempt: AttemptIs::Counted })
+        .await;
     let error = store.wait_for(id, LONG).await.unwrap_err();
     assert_eq!(error.to_string(), format!("task {id} was canceled: no need"));
     assert!(matches!(error, Error::Canceled { task, .. } if task == id));

@@ -1,6 +1,7 @@
 //! The machine is driven by hand here: no clock, no store, no runtime.
 
 mod claiming;
+mod expiry;
 mod rig;
 mod saving;
 mod stopping;

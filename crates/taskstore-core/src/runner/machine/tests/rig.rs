@@ -236,6 +236,8 @@ impl Rig {
             max_attempts: None,
             suspect: false,
             keyed: false,
+            start_by: None,
+            timeout: None,
         };
         (0..count).map(task).collect()
     }
