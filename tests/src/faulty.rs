@@ -125,6 +125,8 @@ delegate! {
     put_queue(settings: &QueueSettings) -> ();
     task(id: TaskId) -> Option<Task>;
     tasks(query: &TaskQuery) -> Page<Task>;
+    task_ids(query: &TaskQuery) -> Page<TaskId>;
+    now() -> time::UtcDateTime;
     count(filter: &TaskFilter, at_most: u64) -> Counted;
     attempts(id: TaskId) -> Vec<Attempt>;
     log(id: TaskId, skip: u64, limit: u32) -> Vec<LogLine>;

@@ -83,6 +83,7 @@ const fn name(event: Event) -> &'static str {
         Event::Requeue => "requeue",
         Event::Delete => "soft delete",
         Event::Restore => "restore",
+        Event::Purge => "purge",
     }
 }
 
@@ -143,6 +144,7 @@ fn words(from: Status, next: Next) -> String {
         Next::Paused => "`paused`".to_owned(),
         Next::Afresh => "`queued` now, attempts reset".to_owned(),
         Next::Unchanged => "stays as it is".to_owned(),
+        Next::Gone => "gone, with everything of it".to_owned(),
         Next::Requested => "stays; its holder is asked to end it".to_owned(),
         Next::Ended { status, attempt } => format!("`{status}`{}", counted(attempt)),
         Next::Queued { to, attempt, suspect } => {
@@ -164,7 +166,7 @@ fn status_after(next: Next) -> Option<Status> {
         Next::Paused => Some(Status::Paused),
         Next::Afresh | Next::Queued { .. } => Some(Status::Queued),
         Next::Ended { status, .. } => Some(status),
-        Next::Requested | Next::Unchanged => None,
+        Next::Requested | Next::Unchanged | Next::Gone => None,
     }
 }
 
@@ -215,6 +217,11 @@ fn diagram() -> String {
     let mut diagram = String::from("```mermaid\nstateDiagram-v2\n    [*] --> queued: enqueued\n");
     for ((from, to), labels) in edges {
         diagram += &format!("    {from} --> {to}: {}\n", labels.join(", "));
+    }
+    for from in Status::ALL {
+        if ask(&task(from), Event::Purge) == Some(Next::Gone) {
+            diagram += &format!("    {from} --> [*]: {}\n", edge(Event::Purge));
+        }
     }
     diagram.push_str("```\n");
     diagram

@@ -9,6 +9,7 @@
 //!  queued ◀── resume ── paused ◀── pause ── queued   └─────────────────────▶ canceled
 //!    ▲                                                                        │
 //!    └──────────────────── requeue (from any end) ────────────────────────────┘
+//!                                                    purge (from any end) ──▶ gone
 //! ```
 //!
 //! [`next`] is the only place where a status is decided. What is not in its table is
@@ -90,6 +91,8 @@ pub enum Event {
     Delete,
     /// Somebody shows it again.
     Restore,
+    /// Somebody removes it for good.
+    Purge,
 }
 
 impl Event {
@@ -111,6 +114,7 @@ impl Event {
         Self::Requeue,
         Self::Delete,
         Self::Restore,
+        Self::Purge,
     ];
 }
 
@@ -163,6 +167,8 @@ pub enum Next {
     Requested,
     /// Nowhere: its status stays.
     Unchanged,
+    /// Out of the store, with everything of it.
+    Gone,
 }
 
 /// The lifecycle: where a task goes from where it stands. `None`: not allowed.
@@ -198,6 +204,7 @@ pub fn next(standing: &Standing, event: Event, policy: Policy<'_>) -> Option<Nex
         (Queued | Paused, Reschedule) | (_, Restore) => Next::Unchanged,
         (status, Event::Requeue) if status.has_ended() => Next::Afresh,
         (status, Delete) if status.has_ended() => Next::Unchanged,
+        (status, Event::Purge) if status.has_ended() => Next::Gone,
 
         _ => return None,
     })
@@ -214,6 +221,7 @@ pub fn allowed_from(to: &Move) -> Vec<Status> {
         Move::Reschedule { .. } => Event::Reschedule,
         Move::Delete => Event::Delete,
         Move::Restore => Event::Restore,
+        Move::Purge { .. } => Event::Purge,
     };
     let policy = Policy { backoff: &Backoff::Polynomial, chance: 0.5 };
     let standing = |status| Standing { status, ..Standing::running(0, 1) };
@@ -299,6 +307,7 @@ mod tests {
             (Queued | Paused, Reschedule) | (_, Restore) => Some(Next::Unchanged),
             (Success | Status::Failed | Canceled, Event::Requeue) => Some(Next::Afresh),
             (Success | Status::Failed | Canceled, Delete) => Some(Next::Unchanged),
+            (Success | Status::Failed | Canceled, Event::Purge) => Some(Next::Gone),
             _ => None,
         };
         for status in Status::ALL {
@@ -387,5 +396,6 @@ mod tests {
         );
         assert_eq!(allowed_from(&Move::Delete), Status::ALL);
         assert_eq!(allowed_from(&Move::Restore), Status::ALL);
+        assert_eq!(allowed_from(&Move::Purge { before: None }), [Success, Failed, Canceled]);
     }
 }

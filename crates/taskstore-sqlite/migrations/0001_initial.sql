@@ -36,6 +36,7 @@ CREATE INDEX task_queue_completed ON task_queue(status,completed_at) -- written 
  WHERE completed_at IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX task_queue_completed_deleted ON task_queue(status,completed_at) -- the rest of it, nearly empty
  WHERE completed_at IS NOT NULL AND deleted_at IS NOT NULL;
+CREATE INDEX task_queue_deleted ON task_queue(deleted_at) WHERE deleted_at IS NOT NULL; -- the trash, by when it got there; nearly empty
 
 CREATE TABLE task_payload(                            -- what was said once, at enqueue; apart: the end of a task rewrites its record
  task INTEGER PRIMARY KEY, parameters TEXT NOT NULL,

@@ -21,6 +21,7 @@ use taskstore_core::{
     },
     clock,
 };
+use time::UtcDateTime;
 
 use crate::{
     connection::{PATIENT, open_writer},
@@ -253,6 +254,15 @@ impl Backend for SqliteBackend {
     async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
         let query = query.clone();
         self.readers.read(move |statements| read::tasks(statements, &query)).await
+    }
+
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        let query = query.clone();
+        self.readers.read(move |statements| read::task_ids(statements, &query)).await
+    }
+
+    async fn now(&self) -> Result<UtcDateTime> {
+        Ok(clock::from_micros(now_or(None)))
     }
 
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {

@@ -114,6 +114,7 @@ fn may_scan(name: &str, step: &str) -> bool {
                 | "task_holder"
                 | "holders"
                 | "cancel_requests"
+                | "waiting_count"
         )
 }
 

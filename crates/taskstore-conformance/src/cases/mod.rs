@@ -23,9 +23,11 @@ mod enqueue;
 mod input;
 mod isolate;
 mod lease;
+mod many;
 mod pause;
 mod plain;
 mod promote;
+mod purge;
 mod query;
 mod race;
 mod random;
@@ -57,9 +59,11 @@ pub(crate) fn all() -> Vec<Case> {
         cancel::CASES,
         pause::CASES,
         control::CASES,
+        purge::CASES,
         report::CASES,
         query::CASES,
         plain::CASES,
+        many::CASES,
         input::CASES,
         wake::CASES,
         race::CASES,

@@ -446,6 +446,9 @@ async fn given_a_cursor_of_another_order_when_listed_then_refused(c: &Context) {
         c.settle(lease, success()).await;
     }
     c.ready(2).await;
+    for gone in c.ready(2).await {
+        c.control(gone, Move::Delete).await;
+    }
     for order in TaskOrder::ALL {
         let query = TaskQuery::new(TaskFilter::default(), order, 1);
         let Some(cursor) = page(c, &query).await.next else { panic!("{order:?} has more") };
@@ -469,9 +472,10 @@ async fn given_a_limit_out_of_bounds_when_listed_then_refused(c: &Context) {
 }
 
 async fn given_ranges_and_ids_out_of_bounds_when_listed_or_counted_then_refused(c: &Context) {
-    let out_of_bounds: [(SetFilter, &str); 3] = [
+    let out_of_bounds: [(SetFilter, &str); 4] = [
         (|f| f.created = Some(at(1)..at(0)), "created"),
         (|f| f.completed = Some(at(1)..at(0)), "completed"),
+        (|f| f.deleted = Some(at(1)..at(0)), "deleted"),
         (|f| f.ids = Some(vec![TaskId::new(); 10_001]), "ids"),
     ];
     for (set, expected) in out_of_bounds {

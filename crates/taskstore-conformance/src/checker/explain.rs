@@ -39,7 +39,8 @@ pub(super) fn explain(calls: &mut [Call]) -> Option<Unexplained> {
     let start = OneTask::nowhere();
     let stuck = Unexplained { state: start.clone(), next: Vec::new(), gave_up: false };
     let start = Node { state: start, done: vec![false; calls.len()], from: 0 };
-    let mut search = Search { calls, seen: HashSet::new(), best: None, stuck };
+    let purges = calls.iter().any(|call| call.step.purges());
+    let mut search = Search { calls, purges, seen: HashSet::new(), best: None, stuck };
     let mut open = vec![start];
     while let Some(node) = open.pop() {
         match search.expand(node, &mut open) {
@@ -69,6 +70,8 @@ enum Verdict {
 
 struct Search<'a> {
     calls: &'a [Call],
+    /// Whether the task may have been purged.
+    purges: bool,
     seen: HashSet<Node>,
     best: Option<usize>,
     stuck: Unexplained,
@@ -115,7 +118,7 @@ impl<'a> Search<'a> {
                 .into_iter()
                 .filter(|(_, call)| {
                     call.ended.is_some()
-                        && call.step.is_idle_for_good()
+                        && call.step.is_idle_for_good(self.purges)
                         && node.state.step(&call.step).as_ref() == Some(&node.state)
                 })
                 .map(|(index, _)| index)

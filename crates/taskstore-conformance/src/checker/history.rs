@@ -203,6 +203,8 @@ pub enum Asked {
     Delete,
     /// Restore.
     Restore,
+    /// Purge.
+    Purge,
 }
 
 /// What a control call made of a task.
@@ -364,6 +366,7 @@ impl From<&Move> for Asked {
             Move::Reschedule { .. } => Self::Reschedule,
             Move::Delete => Self::Delete,
             Move::Restore => Self::Restore,
+            Move::Purge { .. } => Self::Purge,
         }
     }
 }

@@ -81,9 +81,18 @@ pub(super) enum Step {
 
 impl Step {
     /// Whether it can never change the task again, once it fits and leaves it as it is. A cancel
-    /// request can: it changes nothing while another is open, and the next claim's state later.
-    pub(super) const fn is_idle_for_good(&self) -> bool {
-        !matches!(self, Self::Control { to: Asked::Cancel(_), became: Some(Became::Requested) })
+    /// request can: it changes nothing while another is open, and the next claim's state later. So can
+    /// an enqueue sent again, where a purge may have come before it.
+    pub(super) const fn is_idle_for_good(&self, purges: bool) -> bool {
+        match self {
+            Self::Control { to: Asked::Cancel(_), became: Some(Became::Requested) } => false,
+            Self::Enqueue { .. } => !purges,
+            _ => true,
+        }
+    }
+
+    pub(super) const fn purges(&self) -> bool {
+        matches!(self, Self::Control { to: Asked::Purge, became: None | Some(Became::Moved(..)) })
     }
 }
 
@@ -252,7 +261,7 @@ impl OneTask {
     fn control(&self, to: &Asked, became: Option<Became>) -> (Self, Became) {
         let stay = || self.clone();
         let Some(from) = self.status() else { return (stay(), Became::Missing) };
-        if self.deleted != (*to == Asked::Restore) {
+        if self.deleted != (*to == Asked::Restore) && *to != Asked::Purge {
             return (stay(), Became::Missing);
         }
         let moved = |place: Place, to: Status| {
@@ -260,6 +269,7 @@ impl OneTask {
         };
         let waits = matches!(from, Status::Queued | Status::Paused);
         match to {
+            Asked::Purge if from.has_ended() => (Self::nowhere(), Became::Moved(from, from)),
             Asked::Restore => (Self { deleted: false, ..stay() }, Became::Moved(from, from)),
             Asked::Cancel(_) | Asked::Delete => {
                 let (mut after, became) = if from == Status::Running {

@@ -340,6 +340,14 @@ impl Backend for Recorded {
         self.backend.tasks(query).await
     }
 
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        self.backend.task_ids(query).await
+    }
+
+    async fn now(&self) -> Result<time::UtcDateTime> {
+        self.backend.now().await
+    }
+
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         self.backend.count(filter, at_most).await
     }

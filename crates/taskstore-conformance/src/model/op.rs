@@ -92,6 +92,7 @@ pub(super) enum MoveSpec {
     Reschedule { when: Option<WhenSpec>, priority: Option<i8>, queue: Option<u8> },
     Delete,
     Restore,
+    Purge,
 }
 
 pub(super) fn any() -> impl Strategy<Value = Op> {
@@ -209,5 +210,6 @@ fn a_move() -> impl Strategy<Value = MoveSpec> {
         ),
         1 => Just(MoveSpec::Delete),
         1 => Just(MoveSpec::Restore),
+        1 => Just(MoveSpec::Purge),
     ]
 }

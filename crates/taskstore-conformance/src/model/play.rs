@@ -405,6 +405,7 @@ impl Play {
             },
             MoveSpec::Delete => Move::Delete,
             MoveSpec::Restore => Move::Restore,
+            MoveSpec::Purge => Move::Purge { before: None },
         };
         let request = Control::new(ids, to).at(self.now);
         let _ = both!(self, format!("{request:?}"), control(&request));

@@ -181,6 +181,7 @@ impl Backend for Bugged {
                     *self.memo().attempts.entry(*id).or_default() += before;
                 }
             }
+            Move::Purge { .. } => return self.purge_bugged(request).await,
             _ => {}
         }
         if self.is(Mutant::GuardIgnored) {
@@ -208,6 +209,14 @@ impl Backend for Bugged {
         self.tasks_bugged(query).await
     }
 
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        self.task_ids_bugged(query).await
+    }
+
+    async fn now(&self) -> Result<time::UtcDateTime> {
+        self.inner.now().await
+    }
+
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         self.count_bugged(filter, at_most).await
     }
@@ -217,7 +226,14 @@ impl Backend for Bugged {
     }
 
     async fn log(&self, id: TaskId, skip: u64, limit: u32) -> Result<Vec<LogLine>> {
-        self.inner.log(id, skip, limit).await
+        let left = self.memo().logs.get(&id).cloned();
+        match left {
+            Some(lines) if self.inner.task(id).await?.is_none() => {
+                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                Ok(lines.into_iter().skip(skip).take(limit as usize).collect())
+            }
+            _ => self.inner.log(id, skip, limit).await,
+        }
     }
 
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()> {

@@ -75,6 +75,11 @@ mutants! {
     GuardIgnored: "A move is made from any status.";
     RescheduleOverwrites: "A reschedule resets the priority that it was not to touch.";
     RequeueKeepsAttempts: "A requeue keeps the attempts of the time before.";
+    PurgeLeavesLog: "A purge leaves the log of its task.";
+    PurgeHidesOnly: "A purge only hides its task.";
+    PurgeOfRunning: "A purge takes a running task from its holder.";
+    PurgeMissesDeleted: "A purge finds no soft-deleted task.";
+    PurgeIgnoresAge: "A purge does not look when its task ended.";
     ReportUnfenced: "A report of a former holder is accepted.";
     LineKeptTwice: "A log line that is sent again is kept twice.";
     ExpiryForgotten: "A claim does not say by when a task must begin.";
@@ -91,6 +96,7 @@ mutants! {
     DeletedListed: "A list shows soft-deleted tasks.";
     FilterForgotten: "A list forgets all of its filter but the status.";
     PageRepeatsLast: "A page begins with the last task of the page before.";
+    IdsRepeatLast: "A page of ids begins with the last task of the page before.";
     CursorIgnored: "A cursor that nobody made is taken for the first page.";
     CountUncapped: "A count goes on beyond what it was asked for.";
     DownForgotten: "Migrating down leaves everything there.";

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use taskstore_core::{
-    LeaseId, QueueName, Task, TaskId, UniqueHash,
+    LeaseId, LogLine, QueueName, Task, TaskId, UniqueHash,
     backend::{Lease, LeasedTask, StartBy},
 };
 use time::UtcDateTime;
@@ -37,6 +37,10 @@ pub(super) struct Memo {
     pub(super) pages: HashMap<String, Task>,
     /// By when tasks were to begin when they were first claimed.
     pub(super) start_by: HashMap<TaskId, StartBy>,
+    /// Logs that outlived their tasks.
+    pub(super) logs: HashMap<TaskId, Vec<LogLine>>,
+    /// The last id of the page of ids that ended at a cursor.
+    pub(super) id_pages: HashMap<String, TaskId>,
     /// Lines that were stored.
     pub(super) lines: HashSet<(Lease, u32)>,
 }

@@ -10,6 +10,7 @@ mod enqueue;
 mod lease;
 mod list;
 mod memo;
+mod purge;
 mod query;
 mod settle;
 

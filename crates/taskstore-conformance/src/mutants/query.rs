@@ -1,7 +1,7 @@
 //! Mistakes in lists and counts.
 
 use taskstore_core::{
-    Result, Status, Task,
+    Result, Status, Task, TaskId,
     backend::{Counted, Page, TaskFilter, TaskQuery},
 };
 
@@ -26,6 +26,22 @@ impl Bugged {
             }
         }
         Ok(page)
+    }
+
+    pub(super) async fn task_ids_bugged(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        let mut query = query.clone();
+        query.filter = self.bug_filter(&query.filter);
+        if self.is(Mutant::IdsRepeatLast) {
+            // The page begins one task too early: with the last of the page before.
+            let last = query.after.as_ref().and_then(|at| self.memo().id_pages.get(&at.0).copied());
+            let mut page = self.inner.task_ids(&query).await?;
+            page.items.splice(0..0, last);
+            if let (Some(next), Some(last)) = (&page.next, page.items.last()) {
+                self.memo().id_pages.insert(next.0.clone(), *last);
+            }
+            return Ok(page);
+        }
+        self.inner.task_ids(&query).await
     }
 
     pub(super) async fn count_bugged(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {

@@ -163,7 +163,7 @@ promises! {
     "control.refused": "A move that the lifecycle does not allow is refused with the status, and \
         changes nothing.";
     "control.missing": "A task that is not there or soft-deleted is missing for every move but a \
-        restore.";
+        restore and a purge.";
     "control.only_what_it_means": "A move touches only what it means to.";
 
     "requeue.afresh": "A requeue runs an ended task again under its id, its attempts reset, its history \
@@ -180,6 +180,11 @@ promises! {
     "delete.ended": "An ended task that is soft-deleted is hidden as it is.";
 
     "restore.shown": "A restored task is shown again as it is.";
+
+    "purge.gone": "A purged task is gone for good with all that was stored of it, and nothing of any \
+        other; its id and its key are as if it had never been.";
+    "purge.ended": "Only what has ended is purged, soft-deleted or not.";
+    "purge.before": "A purge of what ended before a time leaves what ended, or was soft-deleted, later.";
 
     "report.progress": "Progress is shown while a task runs, and kept.";
     "report.line_once": "A log line that is sent again is kept once.";
@@ -199,6 +204,7 @@ promises! {
     "query.deleted": "Soft-deleted tasks are listed and counted only when asked for.";
     "query.order": "A list is in the order asked for: by enqueue, as claims would take, or by completion.";
     "query.pages": "A task that stays where it is comes exactly once, whatever happens between the pages.";
+    "query.ids": "A page of ids names the tasks of the list in its order, up to 10,000 of them.";
     "query.whole": "A task of a list is as when it is looked at by itself.";
     "query.refused": "A cursor that nobody made or of another order, a limit and a range out of bounds \
         are refused, and named.";

@@ -296,7 +296,7 @@ impl Worker {
 
     async fn control(&mut self) {
         let ids: Vec<_> = (0..self.random.usize(1..4)).map(|_| self.task_id()).collect();
-        let to = match self.random.u8(..10) {
+        let to = match self.random.u8(..11) {
             0 | 1 => Move::Cancel { reason: "not needed".into() },
             2 => Move::Pause,
             3 | 4 => Move::Resume,
@@ -307,6 +307,7 @@ impl Worker {
                 queue: Some(world::queue(self.random.u64(..world::QUEUES))),
             },
             8 => Move::Delete,
+            9 => Move::Purge { before: None },
             _ => Move::Restore,
         };
         let _ = self.recorded.control(&Control::new(ids, to)).await;

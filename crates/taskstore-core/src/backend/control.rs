@@ -66,6 +66,13 @@ pub enum Move {
     Delete,
     /// Shows a soft-deleted task again, as it is.
     Restore,
+    /// Removes an ended task for good, soft-deleted or not, with everything of it: parameters,
+    /// attempts, outputs, log. Its id is unknown from then on.
+    Purge {
+        /// Only if it ended before this time, and was soft-deleted before it if it is soft-deleted;
+        /// `None`: whenever that was.
+        before: Option<UtcDateTime>,
+    },
 }
 
 /// What became of one task.
@@ -75,17 +82,20 @@ pub enum Outcome {
     Moved {
         /// The status that it had
         from: Status,
-        /// and has now; the same for a reschedule, a restore, and the deletion of an ended task.
+        /// and has now; the same for a reschedule, a restore, a purge, and the deletion of an ended
+        /// task.
         to: Status,
     },
     /// A cancel request was left for the holder of its lease, or was there already.
     Requested,
     /// The lifecycle does not allow it from this status; or it is a requeue, and the definition was
-    /// [deleted for good](super::Backend::delete_definition).
+    /// [deleted for good](super::Backend::delete_definition); or it is a purge of what ended before a
+    /// time, and this ended later.
     Refused(Status),
     /// Its unique key is held by this live task.
     KeyHeldBy(TaskId),
-    /// There is no such task, or it is soft-deleted; for a restore, it is not soft-deleted.
+    /// There is no such task, or it is soft-deleted; for a restore, it is not soft-deleted. A purge
+    /// finds both.
     Missing,
 }
 

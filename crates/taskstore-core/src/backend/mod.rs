@@ -80,6 +80,7 @@ mod spot;
 use std::{any::Any, fmt, time::Duration};
 
 use async_trait::async_trait;
+use time::UtcDateTime;
 
 pub use claim::{Claim, Claimed, Known, LeasedTask, QueueShare, StartBy};
 pub use control::{Control, Move, Outcome, QueueSettings};
@@ -228,10 +229,13 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// Guard: [`Control::from`] holds the statuses that core's lifecycle allows it from; another
     /// status is [`Outcome::Refused`] and nothing changes. A soft-deleted task is
-    /// [`Outcome::Missing`] for every move but [`Move::Restore`]. For a running task
-    /// [`Move::Cancel`] and [`Move::Delete`] leave a request that its holder hears with its
+    /// [`Outcome::Missing`] for every move but [`Move::Restore`] and [`Move::Purge`]. For a running
+    /// task [`Move::Cancel`] and [`Move::Delete`] leave a request that its holder hears with its
     /// heartbeat. Changes made elsewhere meanwhile are never overwritten: a move touches only what
-    /// it means to.
+    /// it means to. All positions are one transaction.
+    ///
+    /// After a [`Move::Purge`] nothing of the task is left that any method of this trait shows, and
+    /// an enqueue with its id stores it as if it had never been there.
     async fn control(&self, request: &Control) -> Result<Vec<Outcome>>;
 
     /// Pauses or resumes a queue; makes its settings if there are none.
@@ -257,6 +261,17 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// [`Invalid`](crate::Error::Invalid): the `limit` is not between 1 and 1,000; the `cursor` was
     /// not made by this engine, or for another order; or what [`TaskFilter::check`] refuses.
     async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>>;
+
+    /// Like [`tasks`](Self::tasks), but only their ids, up to
+    /// [`IDS_MAX`](crate::limits::IDS_MAX) on a page: for whoever goes through very many. Reads
+    /// neither parameters nor results.
+    ///
+    /// # Errors
+    /// As for [`tasks`](Self::tasks), but the `limit` may be as far as 10,000.
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>>;
+
+    /// The engine's present time, by the clock that it stamps with.
+    async fn now(&self) -> Result<UtcDateTime>;
 
     /// How many tasks match, as far as `at_most`; soft-deleted ones only if asked for.
     ///

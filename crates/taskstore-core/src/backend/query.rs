@@ -30,34 +30,47 @@ pub struct TaskFilter {
     pub statuses: Option<Vec<Status>>,
     /// In this queue, or from it.
     pub queue: Option<QueueName>,
+    /// In none of these queues.
+    pub except_queues: Vec<QueueName>,
     /// Of this kind of work.
     pub definition: Option<DefinitionId>,
     /// Enqueued at the first of these times or later, and before the second.
     pub created: Option<Range<UtcDateTime>>,
     /// Ended at the first of these times or later, and before the second.
     pub completed: Option<Range<UtcDateTime>>,
+    /// Soft-deleted at the first of these times or later, and before the second: those and no
+    /// others, whatever [`with_deleted`](Self::with_deleted) says.
+    pub deleted: Option<Range<UtcDateTime>>,
     /// Also soft-deleted ones.
     pub with_deleted: bool,
 }
 
 impl TaskFilter {
-    /// Whether tasks of this status may match. Only what has ended has a time of completion.
+    /// Whether tasks of this status may match. Only what has ended has a time of completion, and
+    /// what waits or is paused is never soft-deleted.
     #[must_use]
     pub fn wants(&self, status: Status) -> bool {
         let named = self.statuses.as_ref().is_none_or(|statuses| statuses.contains(&status));
-        named && (self.completed.is_none() || status.has_ended())
+        named
+            && (self.completed.is_none() || status.has_ended())
+            && (self.deleted.is_none() || !matches!(status, Status::Queued | Status::Paused))
     }
 
     /// Refuses what no engine need look at.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) that names the field: too many `ids`, or a range (`created`,
-    /// `completed`) that ends before it begins.
+    /// `completed`, `deleted`) that ends before it begins.
     pub fn check(&self) -> Result<()> {
         if self.ids.as_ref().is_some_and(|ids| ids.len() > IDS_MAX) {
             return Err(Error::invalid("ids", format!("there are more than {IDS_MAX}")));
         }
-        for (field, range) in [("created", &self.created), ("completed", &self.completed)] {
+        let ranges = [
+            ("created", &self.created),
+            ("completed", &self.completed),
+            ("deleted", &self.deleted),
+        ];
+        for (field, range) in ranges {
             if range.as_ref().is_some_and(|range| range.end < range.start) {
                 return Err(Error::invalid(field, "it ends before it begins"));
             }
@@ -81,12 +94,20 @@ pub enum TaskOrder {
     /// What ended last, by its handler's own time, comes first; of what ended at the same time, what
     /// was enqueued last. Only what has ended is listed.
     LastCompletedFirst,
+    /// What was soft-deleted last comes first; of what was at the same time, what was enqueued last.
+    /// Only what is soft-deleted is listed, whatever the filter says of it.
+    LastDeletedFirst,
 }
 
 impl TaskOrder {
     /// All of them.
-    pub const ALL: [Self; 4] =
-        [Self::NewestFirst, Self::OldestFirst, Self::ClaimOrder, Self::LastCompletedFirst];
+    pub const ALL: [Self; 5] = [
+        Self::NewestFirst,
+        Self::OldestFirst,
+        Self::ClaimOrder,
+        Self::LastCompletedFirst,
+        Self::LastDeletedFirst,
+    ];
 
     /// Whether tasks of this status are listed in this order.
     #[must_use]
@@ -95,6 +116,7 @@ impl TaskOrder {
             Self::NewestFirst | Self::OldestFirst => true,
             Self::ClaimOrder => matches!(status, Status::Queued),
             Self::LastCompletedFirst => status.has_ended(),
+            Self::LastDeletedFirst => !matches!(status, Status::Queued | Status::Paused),
         }
     }
 }
@@ -109,7 +131,7 @@ pub struct TaskQuery {
     pub order: TaskOrder,
     /// From where the last page ended, in the same order.
     pub after: Option<Cursor>,
-    /// At most so many: 1 to 1,000.
+    /// At most so many: 1 to 1,000, or to 10,000 where only ids are asked for.
     pub limit: u32,
 }
 
@@ -133,17 +155,39 @@ impl TaskQuery {
         self.order.lists(status) && self.filter.wants(status)
     }
 
+    /// The filter, with what the order adds to it: only what is soft-deleted, where it goes by that.
+    #[must_use]
+    pub fn whole_filter(&self) -> TaskFilter {
+        let mut filter = self.filter.clone();
+        if self.order == TaskOrder::LastDeletedFirst {
+            filter.deleted.get_or_insert(UtcDateTime::MIN..UtcDateTime::MAX);
+        }
+        filter
+    }
+
     /// Refuses what no engine need look at.
     ///
     /// # Errors
     /// [`Invalid`](Error::Invalid) that names the field: a `limit` that is not between 1 and 1,000,
     /// or what the filter refuses.
     pub fn check(&self) -> Result<()> {
-        if !(1..=PAGE_MAX).contains(&self.limit) {
-            let limit = self.limit;
+        self.check_up_to(PAGE_MAX as usize)
+    }
+
+    /// The same for a page of ids: a `limit` as far as 10,000.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn check_ids(&self) -> Result<()> {
+        self.check_up_to(IDS_MAX)
+    }
+
+    fn check_up_to(&self, limit_max: usize) -> Result<()> {
+        let limit = self.limit;
+        if !(1..=limit_max).contains(&(limit as usize)) {
             return Err(Error::invalid(
                 "limit",
-                format!("{limit} is not between 1 and {PAGE_MAX}"),
+                format!("{limit} is not between 1 and {limit_max}"),
             ));
         }
         self.filter.check()

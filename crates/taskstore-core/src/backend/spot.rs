@@ -46,6 +46,12 @@ impl Spot {
         Self::of([at.saturating_neg(), number.saturating_neg(), 0])
     }
 
+    /// Last deleted first, by the time in microseconds and by number.
+    #[must_use]
+    pub const fn deleted(at: i64, number: i64) -> Self {
+        Self::completed(at, number)
+    }
+
     /// Ready, in claim order.
     #[must_use]
     pub const fn ready(queue: String, priority: i64, run_at: i64, number: i64) -> Self {
@@ -91,6 +97,7 @@ const fn letter(order: TaskOrder) -> &'static str {
         TaskOrder::OldestFirst => "o",
         TaskOrder::ClaimOrder => "c",
         TaskOrder::LastCompletedFirst => "l",
+        TaskOrder::LastDeletedFirst => "d",
     }
 }
 

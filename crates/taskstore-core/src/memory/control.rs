@@ -21,7 +21,8 @@ impl State {
     fn move_one(&mut self, task: TaskId, request: &Control, now: UtcDateTime) -> Outcome {
         let restores = matches!(request.to, Move::Restore);
         let Some(record) = self.records.get(&task) else { return Outcome::Missing };
-        if record.deleted_at.is_some() != restores {
+        let purges = matches!(request.to, Move::Purge { .. });
+        if record.deleted_at.is_some() != restores && !purges {
             return Outcome::Missing;
         }
         let from = self.status(record);
@@ -38,6 +39,7 @@ impl State {
             }
             Move::Delete => self.delete(task, from, now),
             Move::Restore => self.restore(task, from, now),
+            Move::Purge { before } => self.purge(task, from, *before),
         }
     }
 
@@ -171,6 +173,23 @@ impl State {
             record.deleted_at = None;
             record.updated_at = now;
         }
+        Outcome::Moved { from, to: from }
+    }
+
+    fn purge(&mut self, task: TaskId, from: Status, before: Option<UtcDateTime>) -> Outcome {
+        let Some(record) = self.records.get(&task) else { return Outcome::Missing };
+        let over_since = record.completed_at.max(record.deleted_at);
+        if before.is_some_and(|before| over_since.is_none_or(|at| at >= before)) {
+            return Outcome::Refused(from);
+        }
+        self.free_key(task);
+        self.records.remove(&task);
+        let endings: Vec<_> =
+            self.results.range((task, 0)..=(task, u32::MAX)).map(|(&key, _)| key).collect();
+        for key in endings {
+            self.results.remove(&key);
+        }
+        self.logs.remove(&task);
         Outcome::Moved { from, to: from }
     }
 

@@ -203,6 +203,14 @@ impl Backend for MemoryBackend {
         self.state().tasks(query)
     }
 
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        self.state().task_ids(query)
+    }
+
+    async fn now(&self) -> Result<UtcDateTime> {
+        Ok(self.state().stamp(None))
+    }
+
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         self.state().count(filter, at_most)
     }

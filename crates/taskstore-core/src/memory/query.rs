@@ -14,10 +14,21 @@ use crate::{
 impl State {
     pub(super) fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
         query.check()?;
+        let Page { items, next } = self.page(query)?;
+        Ok(Page { items: items.into_iter().filter_map(|id| self.task(id)).collect(), next })
+    }
+
+    pub(super) fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        query.check_ids()?;
+        self.page(query)
+    }
+
+    fn page(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        let filter = query.whole_filter();
         let after = query.after.as_ref().map(|cursor| Spot::read(cursor, query.order));
         let after = after.transpose()?.unwrap_or_else(Spot::start);
         let mut found: Vec<(Spot, TaskId)> = self
-            .matching(&query.filter)
+            .matching(&filter)
             .filter_map(|(id, record)| Some((self.spot(query.order, record)?, id)))
             .filter(|(spot, _)| *spot > after)
             .collect();
@@ -27,8 +38,7 @@ impl State {
         found.truncate(limit);
         let last = found.last().filter(|_| has_more);
         let next = last.map(|(spot, _)| spot.cursor(query.order));
-        let items = found.into_iter().filter_map(|(_, id)| self.task(id)).collect();
-        Ok(Page { items, next })
+        Ok(Page { items: found.into_iter().map(|(_, id)| id).collect(), next })
     }
 
     pub(super) fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
@@ -46,13 +56,17 @@ impl State {
             filter.ids.as_ref().is_none_or(|ids| ids.contains(id))
                 && filter.wants(self.status(record))
                 && filter.queue.as_ref().is_none_or(|queue| record.queue == *queue)
+                && !filter.except_queues.contains(&record.queue)
                 && filter.definition.is_none_or(|definition| record.definition == definition)
                 && filter.created.as_ref().is_none_or(|range| within(range, record.created_at))
                 && filter
                     .completed
                     .as_ref()
                     .is_none_or(|range| record.completed_at.is_some_and(|at| within(range, at)))
-                && (filter.with_deleted || record.deleted_at.is_none())
+                && match (&filter.deleted, record.deleted_at) {
+                    (Some(range), deleted_at) => deleted_at.is_some_and(|at| within(range, at)),
+                    (None, deleted_at) => filter.with_deleted || deleted_at.is_none(),
+                }
         })
     }
 
@@ -73,6 +87,9 @@ impl State {
             TaskOrder::ClaimOrder => Some(Spot::later(run_at, number)),
             TaskOrder::LastCompletedFirst => {
                 Some(Spot::completed(to_micros(record.completed_at?), number))
+            }
+            TaskOrder::LastDeletedFirst => {
+                Some(Spot::deleted(to_micros(record.deleted_at?), number))
             }
         }
     }

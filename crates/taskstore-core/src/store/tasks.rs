@@ -206,6 +206,16 @@ impl Tasks {
         self.make(id, Move::Restore, "restored").await
     }
 
+    /// Removes a task for good that has ended, soft-deleted or not, with everything of it:
+    /// parameters, attempts, outputs and log. Nothing brings it back. Its id is unknown from then on,
+    /// so an enqueue that is sent again would store it anew.
+    ///
+    /// # Errors
+    /// See [`Tasks`]; a soft-deleted task is found.
+    pub async fn purge(&self, id: TaskId) -> Result<()> {
+        self.make(id, Move::Purge { before: None }, "purged").await.map(drop)
+    }
+
     /// Asks for a move of one task. `asked` is its participle.
     pub(super) async fn make(&self, id: TaskId, to: Move, asked: &'static str) -> Result<Status> {
         let answers = self.store.backend().control(&Control::new(vec![id], to)).await?;

@@ -5,5 +5,5 @@ mod list;
 mod task;
 
 pub(crate) use definition::{definition, definitions};
-pub(crate) use list::{count, tasks};
+pub(crate) use list::{count, task_ids, tasks};
 pub(crate) use task::{attempts, log, task};

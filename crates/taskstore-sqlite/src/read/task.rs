@@ -147,6 +147,12 @@ pub(super) fn tasks(statements: &Statements<'_>, seqs: &[i64]) -> Result<Vec<Tas
         .collect()
 }
 
+/// The ids of the tasks with these keys inside the file, in this order.
+pub(super) fn ids(statements: &Statements<'_>, seqs: &[i64]) -> Result<Vec<TaskId>> {
+    let id = |seq| statements.first(Sql::TaskIdBySeq, [seq], |row| row.get::<_, String>(0));
+    seqs.iter().filter_map(|seq| id(seq).transpose()).map(|id| id?.parse()).collect()
+}
+
 /// Owner, time of the claim, time of the last beat.
 struct HolderRow(String, i64, i64);
 

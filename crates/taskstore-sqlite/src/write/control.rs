@@ -24,8 +24,10 @@ pub(crate) fn control(session: &Session<'_>, request: &Control, now: i64) -> Res
 
 fn control_one(session: &Session<'_>, id: TaskId, request: &Control, now: i64) -> Result<Outcome> {
     let wants_deleted = matches!(request.to, Move::Restore);
+    let wants_any = matches!(request.to, Move::Purge { .. });
     let found = session.statements.first(Sql::ControlRead, [id.to_string()], Row::read)?;
-    let Some(row) = found.filter(|row| row.deleted == wants_deleted) else {
+    let Some(row) = found.filter(|row| wants_any || row.deleted_at.is_some() == wants_deleted)
+    else {
         return Ok(Outcome::Missing);
     };
     let spot = Spot {
@@ -46,6 +48,7 @@ fn control_one(session: &Session<'_>, id: TaskId, request: &Control, now: i64) -
         Move::Cancel { reason } => task.cancel(Some(reason), false),
         Move::Delete => task.delete(),
         Move::Restore => task.hide(None),
+        Move::Purge { before } => task.purge(before.map(clock::to_micros)),
         Move::Pause => task.pause(),
         Move::Resume => task.resume(),
         Move::Requeue { parameters } => task.requeue(parameters.as_deref().map(|p| p.get())),
@@ -64,8 +67,9 @@ struct Row {
     status: i64,
     definition: i64,
     key: Option<[u8; 32]>,
-    deleted: bool,
+    deleted_at: Option<i64>,
     turn: i64,
+    completed_at: Option<i64>,
 }
 
 impl Row {
@@ -78,8 +82,9 @@ impl Row {
             status: row.get(4)?,
             definition: row.get(5)?,
             key: row.get(6)?,
-            deleted: row.get(7)?,
+            deleted_at: row.get(7)?,
             turn: row.get(8)?,
+            completed_at: row.get(9)?,
         })
     }
 }
@@ -151,6 +156,23 @@ impl Subject<'_, '_> {
     /// Hides it, or shows it again.
     fn hide(&self, at: Option<i64>) -> Result<Outcome> {
         self.session.execute(Sql::ControlHide, (self.row.seq, at, self.now))?;
+        Ok(self.moved(self.from))
+    }
+
+    /// Removes every row of it. Its lease's list may keep a pair that matches no record any more.
+    fn purge(&self, before: Option<i64>) -> Result<Outcome> {
+        let over_since = self.row.completed_at.max(self.row.deleted_at);
+        if before.is_some_and(|before| over_since.is_none_or(|at| at >= before)) {
+            return Ok(Outcome::Refused(self.from));
+        }
+        let task = self.row.seq;
+        unlist_aside(self.session, self.from, task)?;
+        if let Some(key) = self.row.key {
+            self.session.execute(Sql::UniqueDelete, (key, task))?;
+        }
+        for rows in [Sql::PurgeLog, Sql::PurgeResults, Sql::PurgePayload, Sql::PurgeRecord] {
+            self.session.execute(rows, [task])?;
+        }
         Ok(self.moved(self.from))
     }
 

@@ -158,6 +158,14 @@ impl Backend for Spy {
         spied!(self.tasks(query))
     }
 
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        spied!(self.task_ids(query))
+    }
+
+    async fn now(&self) -> Result<time::UtcDateTime> {
+        spied!(self.now())
+    }
+
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         spied!(self.count(filter, at_most))
     }

@@ -63,6 +63,19 @@ async fn a_reason_that_no_engine_could_store_is_tamed() {
 }
 
 #[tokio::test]
+async fn an_ended_task_is_purged_and_then_unknown() {
+    let (store, spy) = store().await;
+    let id = store.enqueue::<Count>(1).await.unwrap();
+    assert_eq!(refused(store.tasks().purge(id).await), (Status::Queued, "purged"));
+    end(&spy, Transition::Success { output: None }).await;
+    store.tasks().soft_delete(id).await.unwrap();
+    store.tasks().purge(id).await.unwrap();
+    assert_eq!(not_found(store.tasks().get(id).await), "task");
+    assert_eq!(not_found(store.tasks().log(id).await), "task");
+    assert_eq!(not_found(store.tasks().purge(id).await), "task");
+}
+
+#[tokio::test]
 async fn an_ended_task_runs_again_with_its_own_or_other_parameters() {
     let (store, spy) = store().await;
     let id = store.enqueue::<Count>(1).await.unwrap();

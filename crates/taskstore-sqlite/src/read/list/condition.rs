@@ -16,9 +16,19 @@ const DEFINITION: &str = "t.definition_id=(SELECT seq FROM task_definition WHERE
 const CREATED: &str = "t.created_at>=? AND t.created_at<?";
 /// What is completed, on the record `t`.
 const COMPLETED: &str = "t.completed_at>=? AND t.completed_at<?";
+/// What is soft-deleted, on the record `t`.
+const DELETED: &str = "t.deleted_at>=? AND t.deleted_at<?";
 const NOT_DELETED: &str = "t.deleted_at IS NULL";
+const NOT_IN_QUEUES: &str = "t.queue NOT IN (SELECT value FROM json_each(?))";
+/// Of one of these statuses as they are stored, on the record `t`.
+const STATUSES: &str = "t.status IN (SELECT value FROM json_each(?))";
+/// Active and not leased, on the record `t`.
+const WAITS: &str = "t.status=0 AND (
+ EXISTS(SELECT 1 FROM task_ready r WHERE r.queue=t.queue AND r.priority=t.priority AND r.run_at=t.run_at AND r.task=t.seq)
+ OR EXISTS(SELECT 1 FROM task_later w WHERE w.run_at=t.run_at AND w.task=t.seq))";
 /// Of the queue, on the row `c` of ready or later.
 const QUEUE_OF_PLACE: &str = "c.queue=?";
+const NOT_IN_QUEUES_OF_PLACE: &str = "c.queue NOT IN (SELECT value FROM json_each(?))";
 const DEFINITION_OF_PLACE: &str = "c.definition_id=(SELECT seq FROM task_definition WHERE id=?)";
 
 /// Times are stored as whole microseconds: the first that is not before each end.
@@ -34,7 +44,7 @@ fn ends(range: &Range<UtcDateTime>) -> Vec<Value> {
 pub(super) fn of_record(filter: &TaskFilter) -> Vec<Condition> {
     let mut all = of_completed(filter);
     all.extend(completed(filter));
-    if !filter.with_deleted {
+    if filter.deleted.is_none() && !filter.with_deleted {
         all.push((NOT_DELETED, vec![]));
     }
     all
@@ -49,7 +59,26 @@ pub(super) fn of_completed(filter: &TaskFilter) -> Vec<Condition> {
     if let Some(definition) = filter.definition {
         all.push((DEFINITION, vec![definition.to_string().into()]));
     }
+    all.extend(except_queues(filter, NOT_IN_QUEUES));
     all.extend(created(filter));
+    all.extend(deleted(filter));
+    all
+}
+
+/// All but the time of deletion, of one of these statuses as they are stored, on the record `t`.
+pub(super) fn of_deleted(filter: &TaskFilter, statuses: &[i64]) -> Vec<Condition> {
+    let mut rest = filter.clone();
+    rest.deleted = None;
+    let mut all = of_completed(&rest);
+    all.extend(completed(filter));
+    all.push((STATUSES, vec![array(statuses.iter().map(ToString::to_string))]));
+    all
+}
+
+/// What waits, by the record `t`.
+pub(super) fn of_waiting(filter: &TaskFilter) -> Vec<Condition> {
+    let mut all = of_record(filter);
+    all.push((WAITS, vec![]));
     all
 }
 
@@ -57,7 +86,8 @@ pub(super) fn of_completed(filter: &TaskFilter) -> Vec<Condition> {
 /// completed.
 pub(super) fn of_place(filter: &TaskFilter) -> Vec<Condition> {
     let definition = filter.definition.map(|id| (DEFINITION_OF_PLACE, vec![id.to_string().into()]));
-    definition.into_iter().chain(created(filter)).collect()
+    let except = except_queues(filter, NOT_IN_QUEUES_OF_PLACE);
+    definition.into_iter().chain(except).chain(created(filter)).collect()
 }
 
 /// The queue, on the row `c` of ready or later.
@@ -68,6 +98,22 @@ pub(super) fn queue_of_place(filter: &TaskFilter) -> Option<Condition> {
 
 fn created(filter: &TaskFilter) -> Option<Condition> {
     filter.created.as_ref().map(|span| (CREATED, ends(span)))
+}
+
+fn except_queues(filter: &TaskFilter, fragment: &'static str) -> Option<Condition> {
+    let names = filter.except_queues.iter().map(|queue| format!("\"{}\"", queue.as_str()));
+    (!filter.except_queues.is_empty()).then(|| (fragment, vec![array(names)]))
+}
+
+/// A JSON array of what is JSON already. A queue's name holds nothing that JSON would escape.
+fn array(values: impl Iterator<Item = String>) -> Value {
+    let values: Vec<String> = values.collect();
+    format!("[{}]", values.join(",")).into()
+}
+
+/// The time of soft deletion, on the record `t`.
+pub(super) fn deleted(filter: &TaskFilter) -> Option<Condition> {
+    filter.deleted.as_ref().map(|span| (DELETED, ends(span)))
 }
 
 /// The time of completion, on the record `t`.

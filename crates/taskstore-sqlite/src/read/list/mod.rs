@@ -16,29 +16,51 @@ mod walk;
 mod tests;
 
 use taskstore_core::{
-    Result, Status, Task,
-    backend::{Counted, Page, Spot, TaskFilter, TaskOrder, TaskQuery},
+    Result, Status, Task, TaskId,
+    backend::{Counted, Cursor, Page, Spot, TaskFilter, TaskOrder, TaskQuery},
 };
 
 use self::{source::Source, walk::Walked};
 use super::task;
-use crate::{convert::status_code, statements::Statements};
+use crate::{convert::status_code, sql::Sql, statements::Statements};
 
 /// How many rows of a table are looked at for one page, or for a count of fewer. About a
 /// millisecond of reading.
 const LOOKS_MAX: usize = 10_000;
 
+/// Rows of the record that are read in the time in which so many that wait are sorted, for one page.
+const SORTS: i64 = 20_000;
+
 /// A page of tasks.
 pub(crate) fn tasks(statements: &Statements<'_>, query: &TaskQuery) -> Result<Page<Task>> {
     query.check()?;
+    let (rows, next) = page(statements, query, sources(query))?;
+    Ok(Page { items: task::tasks(statements, &rows)?, next })
+}
+
+/// The ids of a page of tasks, for whoever goes through very many.
+pub(crate) fn task_ids(statements: &Statements<'_>, query: &TaskQuery) -> Result<Page<TaskId>> {
+    query.check_ids()?;
+    let (rows, next) = page(statements, query, sources_of_many(statements, query)?)?;
+    Ok(Page { items: task::ids(statements, &rows)?, next })
+}
+
+/// The keys of a page, and where to go on.
+fn page(
+    statements: &Statements<'_>,
+    query: &TaskQuery,
+    sources: Vec<Source>,
+) -> Result<(Vec<i64>, Option<Cursor>)> {
+    let mut query = query.clone();
+    query.filter = query.whole_filter();
     let after = query.after.as_ref().map(|cursor| Spot::read(cursor, query.order));
     let after = after.transpose()?.unwrap_or_else(Spot::start);
     let limit = query.limit as usize;
     let mut found = Walked::default();
     if let Some(ids) = &query.filter.ids {
-        found.add(named::find(statements, ids, query, &after)?);
+        found.add(named::find(statements, ids, &query, &after)?);
     } else {
-        for source in sources(query) {
+        for source in sources {
             // What comes later in the claim order is of no use while there is more before it.
             if source == Source::LaterInLine && found.stopped_at.is_some() {
                 break;
@@ -47,8 +69,7 @@ pub(crate) fn tasks(statements: &Statements<'_>, query: &TaskQuery) -> Result<Pa
         }
     }
     let (rows, next) = found.cut(limit);
-    let items = task::tasks(statements, &rows)?;
-    Ok(Page { items, next: next.map(|spot| spot.cursor(query.order)) })
+    Ok((rows, next.map(|spot| spot.cursor(query.order))))
 }
 
 /// How many tasks match.
@@ -78,6 +99,26 @@ pub(crate) fn count(
     })
 }
 
+/// The same as [`sources`], for whoever reads page after page to the end. What waits is sorted anew
+/// for each page, so where many wait the record is walked down instead: with `r` that wait and `n`
+/// records that is cheaper once `r * r` is above `n` times [`SORTS`].
+fn sources_of_many(statements: &Statements<'_>, query: &TaskQuery) -> Result<Vec<Source>> {
+    let mut sources = sources(query);
+    let sorts = |source: &Source| matches!(source, Source::Ready { .. } | Source::Later { .. });
+    if !sources.iter().any(sorts) {
+        return Ok(sources);
+    }
+    let records: Option<i64> =
+        statements.first(Sql::WaitingCount, [0], |row| row.get(1))?.unwrap_or_default();
+    let at_most = records.unwrap_or_default().saturating_mul(SORTS).isqrt();
+    let waiting: Option<i64> = statements.first(Sql::WaitingCount, [at_most], |row| row.get(0))?;
+    if waiting.is_some_and(|waiting| waiting >= at_most) {
+        sources.retain(|source| !sorts(source));
+        sources.push(Source::Waiting { newest: query.order == TaskOrder::NewestFirst });
+    }
+    Ok(sources)
+}
+
 /// The tables that know the tasks of a list.
 fn sources(query: &TaskQuery) -> Vec<Source> {
     let wanted = Status::ALL.into_iter().filter(|&status| query.wants(status));
@@ -100,13 +141,16 @@ fn sources(query: &TaskQuery) -> Vec<Source> {
         TaskOrder::LastCompletedFirst => {
             wanted.flat_map(|status| completed(status, &query.filter)).collect()
         }
+        TaskOrder::LastDeletedFirst => wanted.take(1).map(|_| Source::Deleted).collect(),
     }
 }
 
 fn completed(status: Status, filter: &TaskFilter) -> Vec<Source> {
     let status = status_code(status);
-    let deleted = filter.with_deleted.then_some(Source::Completed { status, deleted: true });
-    [Source::Completed { status, deleted: false }].into_iter().chain(deleted).collect()
+    let deleted = filter.with_deleted || filter.deleted.is_some();
+    let deleted = deleted.then_some(Source::Completed { status, deleted: true });
+    let shown = filter.deleted.is_none().then_some(Source::Completed { status, deleted: false });
+    shown.into_iter().chain(deleted).collect()
 }
 
 /// The tables that know them for a count, which needs no order: successes are told apart from all

@@ -18,7 +18,7 @@ use crate::{convert::status, error::Mapped, statements::Statements};
 const COLUMNS: &str = "SELECT t.seq,t.status,
  EXISTS(SELECT 1 FROM task_ready r WHERE r.queue=t.queue AND r.priority=t.priority AND r.run_at=t.run_at AND r.task=t.seq),
  EXISTS(SELECT 1 FROM task_later w WHERE w.run_at=t.run_at AND w.task=t.seq),
- t.queue,t.priority,t.run_at,coalesce(t.completed_at,0),";
+ t.queue,t.priority,t.run_at,coalesce(t.completed_at,0),coalesce(t.deleted_at,0),";
 
 const FROM: &str = " FROM json_each(?) e CROSS JOIN task_queue t ON t.id=e.value;";
 
@@ -46,8 +46,9 @@ pub(super) fn find(
                 }
                 TaskOrder::ClaimOrder => Spot::later(row.get(6)?, seq),
                 TaskOrder::LastCompletedFirst => Spot::completed(row.get(7)?, seq),
+                TaskOrder::LastDeletedFirst => Spot::deleted(row.get(8)?, seq),
             };
-            Ok((spot, seq, row.get::<_, i64>(1)?, is_ready || is_later, row.get::<_, bool>(8)?))
+            Ok((spot, seq, row.get::<_, i64>(1)?, is_ready || is_later, row.get::<_, bool>(9)?))
         };
         let (spot, seq, code, waits, matches) = read().mapped()?;
         if matches && query.wants(status(code, waits)?) && spot > *after {

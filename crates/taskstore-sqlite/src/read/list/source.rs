@@ -1,12 +1,16 @@
 //! Where the tasks of a list come from, and the fragments that walk down there.
 
 use rusqlite::types::Value;
-use taskstore_core::backend::{Spot, TaskFilter};
+use taskstore_core::{
+    Status,
+    backend::{Spot, TaskFilter, TaskOrder},
+};
 
 use super::{
     condition::{self, Condition},
     text::Text,
 };
+use crate::convert::status_code;
 
 /// A walk down one table in one order. `newest` walks from the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,10 @@ pub(super) enum Source {
     ReadyInLine,
     /// What is not due yet, in claim order.
     LaterInLine,
+    /// What waits, by the record: where so many wait that sorting them costs more.
+    Waiting { newest: bool },
+    /// What is soft-deleted, last deleted first.
+    Deleted,
     /// What has ended with this status, and is soft-deleted or is not, last completed first.
     Completed { status: i64, deleted: bool },
 }
@@ -34,7 +42,7 @@ pub(super) enum Source {
 /// A row of a walk.
 pub(super) struct Row {
     pub(super) seq: i64,
-    /// `completed_at` or the priority, where the order goes by it.
+    /// `completed_at`, `deleted_at` or the priority, where the order goes by it.
     pub(super) first: i64,
     /// `run_at`, where the order goes by it.
     pub(super) run_at: i64,
@@ -47,12 +55,14 @@ impl Source {
         match self {
             Self::Record { .. }
             | Self::Success { .. }
+            | Self::Waiting { .. }
             | Self::Aside { .. }
             | Self::Running { .. } => "t.seq,0,0,''",
             Self::Ready { .. } | Self::Later { .. } => "c.task,0,0,''",
             Self::ReadyInLine => "c.task,c.priority,c.run_at,c.queue",
             Self::LaterInLine => "c.task,0,c.run_at,''",
             Self::Completed { .. } => "t.seq,t.completed_at,0,''",
+            Self::Deleted => "t.seq,t.deleted_at,0,''",
         }
     }
 
@@ -60,9 +70,11 @@ impl Source {
     pub(super) const fn from(self, filter: &TaskFilter) -> &'static str {
         let record = filter.created.is_some();
         match self {
-            Self::Record { .. } | Self::Success { .. } | Self::Completed { .. } => {
-                " FROM task_queue t WHERE "
-            }
+            Self::Record { .. }
+            | Self::Success { .. }
+            | Self::Waiting { .. }
+            | Self::Deleted
+            | Self::Completed { .. } => " FROM task_queue t WHERE ",
             Self::Aside { .. } => {
                 " FROM task_aside c CROSS JOIN task_queue t ON t.seq=c.task WHERE "
             }
@@ -93,6 +105,14 @@ impl Source {
             Self::Record { .. } | Self::Aside { .. } | Self::Running { .. } => {
                 condition::of_record(filter)
             }
+            Self::Waiting { .. } => condition::of_waiting(filter),
+            Self::Deleted => {
+                let wanted = Status::ALL.into_iter().filter(|&status| {
+                    filter.wants(status) && TaskOrder::LastDeletedFirst.lists(status)
+                });
+                let codes: Vec<i64> = wanted.map(status_code).collect();
+                condition::of_deleted(filter, &codes)
+            }
             Self::Completed { .. } => condition::of_completed(filter),
             Self::Ready { .. } | Self::Later { .. } | Self::ReadyInLine => {
                 condition::of_place(filter)
@@ -109,7 +129,10 @@ impl Source {
         let [a, b, _] = after.by;
         let seq = |newest: bool| [Value::from(if newest { a.saturating_neg() } else { a })];
         match self {
-            Self::Record { newest } | Self::Success { newest } | Self::Running { newest } => {
+            Self::Record { newest }
+            | Self::Success { newest }
+            | Self::Waiting { newest }
+            | Self::Running { newest } => {
                 text.add(if newest { "t.seq<?" } else { "t.seq>?" }, seq(newest));
             }
             Self::Aside { status, newest } => {
@@ -127,6 +150,17 @@ impl Source {
             Self::LaterInLine => {
                 let (a, b) = if after.part == 0 { (i64::MIN, i64::MIN) } else { (a, b) };
                 text.add("(c.run_at,c.task)>(?,?)", [a.into(), b.into()]);
+            }
+            Self::Deleted => {
+                text.add("t.deleted_at IS NOT NULL", []);
+                text.add(
+                    " AND (t.deleted_at,t.seq)<(?,?)",
+                    [a.saturating_neg().into(), b.saturating_neg().into()],
+                );
+                if let Some((within, times)) = condition::deleted(filter) {
+                    text.add(" AND ", []);
+                    text.add(within, times);
+                }
             }
             Self::Completed { status, deleted } => {
                 text.add("t.status=? AND t.completed_at IS NOT NULL", [status.into()]);
@@ -153,14 +187,19 @@ impl Source {
         match self {
             Self::Record { newest: true }
             | Self::Success { newest: true }
+            | Self::Waiting { newest: true }
             | Self::Running { newest: true } => " ORDER BY t.seq DESC",
-            Self::Record { .. } | Self::Success { .. } | Self::Running { .. } => " ORDER BY t.seq",
+            Self::Record { .. }
+            | Self::Success { .. }
+            | Self::Waiting { .. }
+            | Self::Running { .. } => " ORDER BY t.seq",
             Self::Aside { newest: true, .. }
             | Self::Ready { newest: true }
             | Self::Later { newest: true } => " ORDER BY c.task DESC",
             Self::Aside { .. } | Self::Ready { .. } | Self::Later { .. } => " ORDER BY c.task",
             Self::ReadyInLine => " ORDER BY c.queue,c.priority,c.run_at,c.task",
             Self::LaterInLine => " ORDER BY c.run_at,c.task",
+            Self::Deleted => " ORDER BY t.deleted_at DESC,t.seq DESC",
             Self::Completed { .. } => " ORDER BY t.completed_at DESC,t.seq DESC",
         }
     }
@@ -170,6 +209,7 @@ impl Source {
         match self {
             Self::Record { newest }
             | Self::Success { newest }
+            | Self::Waiting { newest }
             | Self::Aside { newest, .. }
             | Self::Running { newest }
             | Self::Ready { newest }
@@ -182,6 +222,7 @@ impl Source {
             }
             Self::ReadyInLine => Spot::ready(row.queue, row.first, row.run_at, row.seq),
             Self::LaterInLine => Spot::later(row.run_at, row.seq),
+            Self::Deleted => Spot::deleted(row.first, row.seq),
             Self::Completed { .. } => Spot::completed(row.first, row.seq),
         }
     }
