@@ -97,7 +97,7 @@ pub enum Event {
 
 impl Event {
     /// One of each kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Claimed,
         Self::Succeeded,
         Self::Failed(Retry::ByBackoff),
