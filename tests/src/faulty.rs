@@ -5,13 +5,13 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
-    Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, Queue,
+    QueuePattern, Result, Task, TaskId,
     backend::{
         Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
-        Enqueue, Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate,
-        MigrationReport, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled,
-        TakeOver, TakenOver, TaskFilter, TaskQuery,
+        Enqueue, Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
+        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
 };
 
@@ -91,7 +91,7 @@ macro_rules! delegate {
                 self.inner.as_any()
             }
 
-            async fn wait_for_work(&self, queues: &[QueueName], at_most: Duration) {
+            async fn wait_for_work(&self, queues: &[QueuePattern], at_most: Duration) {
                 self.inner.wait_for_work(queues, at_most).await;
             }
 
@@ -119,6 +119,7 @@ delegate! {
     isolate(request: &Isolate) -> Vec<Option<Lease>>;
     promote(request: &Promote) -> Promoted;
     report(reports: &[Report]) -> Vec<Fate>;
+    find_work(request: &FindWork) -> WorkFound;
     late_leases(limit: u32) -> Vec<LateLease>;
     take_over(request: &TakeOver) -> Vec<Option<TakenOver>>;
     control(request: &Control) -> Vec<Outcome>;
@@ -128,6 +129,7 @@ delegate! {
     task_ids(query: &TaskQuery) -> Page<TaskId>;
     now() -> time::UtcDateTime;
     count(filter: &TaskFilter, at_most: u64) -> Counted;
+    queues(query: &QueueQuery) -> Page<Queue>;
     attempts(id: TaskId) -> Vec<Attempt>;
     log(id: TaskId, skip: u64, limit: u32) -> Vec<LogLine>;
     put_definition(definition: &Definition, expect: Expect) -> ();

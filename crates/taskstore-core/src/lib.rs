@@ -37,7 +37,8 @@ pub use memory::MemoryBackend;
 pub use middleware::{Middleware, Next};
 pub use model::{
     Alias, Attempt, Definition, DefinitionId, DefinitionStatus, Holder, LeaseId, LogLevel, LogLine,
-    Progress, QueueName, RunnerId, Status, Task, TaskId, UniqueHash,
+    Progress, Queue, QueueCounts, QueueName, QueuePattern, RunnerId, Status, Task, TaskId,
+    UniqueHash,
 };
 pub use retry::{Backoff, MAX_ATTEMPTS};
 pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};

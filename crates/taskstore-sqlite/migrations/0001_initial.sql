@@ -49,6 +49,7 @@ CREATE TABLE task_ready(                              -- claimable now; never up
 CREATE TABLE task_later(
  run_at INTEGER NOT NULL, task INTEGER NOT NULL, queue TEXT NOT NULL, priority INTEGER NOT NULL, definition_id INTEGER NOT NULL,
  PRIMARY KEY(run_at,task)) STRICT, WITHOUT ROWID;
+CREATE INDEX task_later_queue ON task_later(queue);   -- which queues have delayed tasks, and how many
 
 CREATE TABLE task_lease(                              -- one narrow row per claimed batch: tens of rows, so scanned where needed
  lease BLOB PRIMARY KEY NOT NULL, owner TEXT NOT NULL, beat INTEGER NOT NULL, beat_at INTEGER NOT NULL,

@@ -11,13 +11,13 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
-    Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, Queue,
+    QueuePattern, Result, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
-        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
-        Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
-        TakenOver, TaskFilter, TaskQuery,
+        Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
+        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
     clock,
 };
@@ -33,7 +33,7 @@ use crate::{
     read,
     readers::Readers,
     sql::Texts,
-    wakeup::Wakeups,
+    wakeup::{News, Wakeups},
     watch::{self, Watch},
     write,
     writer::Writer,
@@ -193,7 +193,7 @@ impl Backend for SqliteBackend {
     // the future is first polled: what is committed in between must wake it.
     fn wait_for_work<'life0, 'life1, 'async_trait>(
         &'life0 self,
-        queues: &'life1 [QueueName],
+        queues: &'life1 [QueuePattern],
         at_most: Duration,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'async_trait>>
     where
@@ -214,6 +214,18 @@ impl Backend for SqliteBackend {
             // That the time has passed is as good an answer as any.
             let _ = tokio::time::timeout(at_most, wait).await;
         })
+    }
+
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
+        let (request, events) = (request.clone(), self.wakeups.events());
+        let now = now_or(request.now);
+        let found =
+            self.readers.read(move |statements| read::find_work(statements, &request, now)).await?;
+        // What is due is known from here on: it wakes nobody again.
+        let mut news = News::default();
+        news.seen([].into_iter(), found.due_in.map(|due| later(now, due)), events);
+        self.wakeups.publish(&news);
+        Ok(found)
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
@@ -270,6 +282,13 @@ impl Backend for SqliteBackend {
         self.readers.read(move |statements| read::count(statements, &filter, at_most)).await
     }
 
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>> {
+        let query = query.clone();
+        self.readers
+            .read(move |statements| read::queues(statements, &query, now_or(query.now)))
+            .await
+    }
+
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {
         self.readers.read(move |statements| read::attempts(statements, id)).await
     }
@@ -300,7 +319,7 @@ impl Backend for SqliteBackend {
 
 impl SqliteBackend {
     /// The file has changed since a claim has last looked: whoever did it, is there work?
-    async fn look_for_work(&self, queues: &[QueueName]) {
+    async fn look_for_work(&self, queues: &[QueuePattern]) {
         let queues = queues.to_vec();
         let found = self.readers.read(|statements| watch::work_in(statements, queues)).await;
         match found {

@@ -4,14 +4,14 @@
 //! looks by itself when its wait has ended.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
 
-use taskstore_core::QueueName;
+use taskstore_core::{QueueName, QueuePattern};
 use tokio::sync::Notify;
 
 /// What one transaction has to tell.
@@ -112,9 +112,15 @@ struct State {
 
 #[derive(Debug)]
 struct Waiter {
-    queues: Vec<QueueName>,
+    queues: Vec<QueuePattern>,
     until: i64,
     notify: Arc<Notify>,
+}
+
+impl Waiter {
+    fn waits_for(&self, queue: &QueueName) -> bool {
+        self.queues.iter().any(|pattern| pattern.matches(queue))
+    }
 }
 
 /// A place among those who wait; given up when dropped.
@@ -140,23 +146,23 @@ impl Drop for Waiting {
 impl Wakeups {
     /// Waits for news of these queues that matters before `until`. From here on nothing is missed.
     /// Also whether the file has changed since a claim has last looked, perhaps by another process.
-    pub(crate) fn register(self: &Arc<Self>, queues: &[QueueName], until: i64) -> (Waiting, bool) {
+    pub(crate) fn register(
+        self: &Arc<Self>,
+        queues: &[QueuePattern],
+        until: i64,
+    ) -> (Waiting, bool) {
         let notify = Arc::new(Notify::new());
         let mut state = self.lock();
-        let mut unseen = false;
-        for queue in queues {
-            if state.unseen.get(queue).is_some_and(|came| came.matters(until)) {
-                // Told once: a waiter that does not claim must not be woken over and over.
-                state.unseen.remove(queue);
-                unseen = true;
-            }
-        }
+        let waiter = Waiter { queues: queues.to_vec(), until, notify: notify.clone() };
+        let all = state.unseen.len();
+        // Told once: a waiter that does not claim must not be woken over and over.
+        state.unseen.retain(|queue, came| !(came.matters(until) && waiter.waits_for(queue)));
+        let unseen = state.unseen.len() < all;
         if unseen {
             notify.notify_one();
         }
         let id = state.next;
         state.next += 1;
-        let waiter = Waiter { queues: queues.to_vec(), until, notify: notify.clone() };
         state.waiters.insert(id, waiter);
         let changed = state.looked.is_some_and(|looked| looked.events != self.events());
         drop(state);
@@ -171,13 +177,15 @@ impl Wakeups {
         }
         let mut state = self.lock();
         for (queue, came) in &news.queues {
-            let unseen = state.unseen.entry(queue.clone()).or_default();
             if came.seen {
-                *unseen = Came::default();
+                state.unseen.remove(queue);
             }
-            unseen.ready |= came.ready;
-            if let Some(due) = came.due {
-                unseen.add_due(due);
+            if came.ready || came.due.is_some() {
+                let unseen = state.unseen.entry(queue.clone()).or_default();
+                unseen.ready |= came.ready;
+                if let Some(due) = came.due {
+                    unseen.add_due(due);
+                }
             }
         }
         if news.looked.is_some() {
@@ -185,10 +193,10 @@ impl Wakeups {
         }
         for waiter in state.waiters.values() {
             let told = news.promoted
-                || waiter
+                || news
                     .queues
                     .iter()
-                    .any(|queue| news.queues.get(queue).is_some_and(|c| c.matters(waiter.until)));
+                    .any(|(queue, came)| came.matters(waiter.until) && waiter.waits_for(queue));
             if told {
                 waiter.notify.notify_one();
             }
@@ -206,12 +214,10 @@ impl Wakeups {
     }
 
     /// The queues that somebody waits for.
-    pub(crate) fn queues(&self) -> Vec<QueueName> {
-        let mut queues: Vec<_> =
-            self.lock().waiters.values().flat_map(|waiter| waiter.queues.clone()).collect();
-        queues.sort_unstable();
-        queues.dedup();
-        queues
+    pub(crate) fn queues(&self) -> Vec<QueuePattern> {
+        let state = self.lock();
+        let queues: HashSet<_> = state.waiters.values().flat_map(|waiter| &waiter.queues).collect();
+        queues.into_iter().cloned().collect()
     }
 
     /// What a look at the file has found: queues with something to claim, and what is due next.
@@ -222,7 +228,7 @@ impl Wakeups {
         let due = next_due.filter(|&due| due < known);
         for waiter in state.waiters.values() {
             if due.is_some_and(|due| due < waiter.until)
-                || waiter.queues.iter().any(|queue| ready.contains(queue))
+                || ready.iter().any(|queue| waiter.waits_for(queue))
             {
                 waiter.notify.notify_one();
             }
@@ -279,8 +285,8 @@ mod tests {
     #[test]
     fn only_those_who_wait_for_the_queue_are_woken() {
         let wakeups = Arc::new(Wakeups::default());
-        let (mail, _) = wakeups.register(&[queue("mail")], 100);
-        let (other, _) = wakeups.register(&[queue("other")], 100);
+        let (mail, _) = wakeups.register(&[queue("mail").into()], 100);
+        let (other, _) = wakeups.register(&[queue("other").into()], 100);
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         assert!(is_woken(&mail));
         assert!(!is_woken(&other));
@@ -289,8 +295,8 @@ mod tests {
     #[test]
     fn a_later_task_wakes_only_those_who_would_sleep_past_it() {
         let wakeups = Arc::new(Wakeups::default());
-        let (long, _) = wakeups.register(&[queue("mail")], 101);
-        let (short, _) = wakeups.register(&[queue("mail")], 100);
+        let (long, _) = wakeups.register(&[queue("mail").into()], 101);
+        let (short, _) = wakeups.register(&[queue("mail").into()], 100);
         wakeups.publish(&news(|n| n.later(&queue("mail"), 100)));
         assert!(is_woken(&long));
         assert!(!is_woken(&short));
@@ -300,18 +306,21 @@ mod tests {
     fn what_came_between_a_claim_and_the_wait_is_not_missed_and_told_once() {
         let wakeups = Arc::new(Wakeups::default());
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
-        assert!(is_woken(&wakeups.register(&[queue("mail")], 100).0));
-        assert!(!is_woken(&wakeups.register(&[queue("mail")], 100).0), "told once");
+        assert!(is_woken(&wakeups.register(&[queue("mail").into()], 100).0));
+        assert!(!is_woken(&wakeups.register(&[queue("mail").into()], 100).0), "told once");
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), None, 0)));
-        assert!(!is_woken(&wakeups.register(&[queue("mail")], 100).0), "a claim has seen it");
+        assert!(
+            !is_woken(&wakeups.register(&[queue("mail").into()], 100).0),
+            "a claim has seen it"
+        );
     }
 
     #[test]
     fn what_a_claim_has_already_said_to_be_due_wakes_nobody_again() {
         let wakeups = Arc::new(Wakeups::default());
         wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), Some(50), 0)));
-        let (waiting, _) = wakeups.register(&[queue("mail")], 100);
+        let (waiting, _) = wakeups.register(&[queue("mail").into()], 100);
         wakeups.found(&[], Some(50));
         assert!(!is_woken(&waiting));
         wakeups.found(&[], Some(49));

@@ -15,12 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use taskstore_core::{Error, Result};
+use taskstore_core::{Error, QueueName, QueuePattern, Result, backend::FindWork};
 
 use crate::{
     connection::open_reader,
     error::Mapped,
     options::Wakeup,
+    read,
     sql::{Sql, Texts},
     statements::Statements,
     wakeup::Wakeups,
@@ -163,16 +164,22 @@ fn look(statements: &Statements<'_>, wakeups: &Wakeups) {
 /// Which of these queues have something to claim, and when the next task of any is due.
 pub(crate) fn work_in(
     statements: &Statements<'_>,
-    queues: Vec<taskstore_core::QueueName>,
-) -> Result<(Vec<taskstore_core::QueueName>, Option<i64>)> {
+    queues: Vec<QueuePattern>,
+) -> Result<(Vec<QueueName>, Option<i64>)> {
+    let (named, alike): (Vec<_>, Vec<_>) =
+        queues.into_iter().partition(|queue| queue.name().is_some());
+    let mut candidates: Vec<_> = named.iter().filter_map(QueuePattern::name).cloned().collect();
+    if !alike.is_empty() {
+        // A thousand of them are enough for a hint.
+        candidates.extend(read::find_work(statements, &FindWork::new(alike), 0)?.queues);
+    }
     let mut ready = Vec::new();
-    for queue in queues {
+    for queue in candidates {
         if statements.finds(Sql::QueueHasWork, [queue.as_str()])? {
             ready.push(queue);
         }
     }
-    let next_due = statements.first(Sql::NextDue, [], |row| row.get(0))?.flatten();
-    Ok((ready, next_due))
+    Ok((ready, read::next_due(statements)?))
 }
 
 /// Hears writes to one file.

@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 
 use common::Store;
 use taskstore_core::{
-    Backend, QueueName,
+    Backend, QueueName, QueuePattern,
     backend::{Enqueue, When},
 };
 use taskstore_sqlite::Wakeup;
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn queues() -> [QueueName; 1] {
-    [QueueName::default()]
+fn queues() -> [QueuePattern; 1] {
+    [QueueName::default().into()]
 }
 
 /// The state of a runner that has nothing to do: a claim has seen that the queue is empty.

@@ -18,6 +18,7 @@ cases! { "claim":
     given_several_queues_when_claimed_then_they_are_served_strictly_in_order
         ["claim.queues"];
     given_shares_when_claimed_then_each_queue_gives_no_more_than_its_own ["claim.queues"];
+    given_a_queue_named_again_when_claimed_then_it_gives_from_where_it_had_stopped ["claim.queues"];
     given_another_queue_when_claimed_then_its_tasks_are_left ["claim.queues"];
     given_a_list_of_known_definitions_when_claimed_then_no_other_is_taken ["claim.known"];
     given_a_list_of_unknown_definitions_when_claimed_then_those_are_left ["claim.known"];
@@ -128,6 +129,19 @@ async fn given_shares_when_claimed_then_each_queue_gives_no_more_than_its_own(c:
         .map(|(name, at_most)| QueueShare { queue: queue(name), at_most })
         .to_vec();
     assert_eq!(names(c, &claim).await, ["c", "c", "a", "b", "b"]);
+}
+
+async fn given_a_queue_named_again_when_claimed_then_it_gives_from_where_it_had_stopped(
+    c: &Context,
+) {
+    in_queues(c, &[("a", 4), ("b", 2)]).await;
+    let mut claim = c.claim_of(9);
+    claim.queues = [("a", 1), ("b", 1), ("c", 1), ("a", 2), ("b", 9)]
+        .map(|(name, at_most)| QueueShare { queue: queue(name), at_most })
+        .to_vec();
+    assert_eq!(names(c, &claim).await, ["a", "b", "a", "a", "b"]);
+    let all = Claim::new(c.runner, ["a", "b"].map(queue), 9).at(at(0));
+    assert_eq!(names(c, &all).await, ["a"], "each task once");
 }
 
 async fn given_another_queue_when_claimed_then_its_tasks_are_left(c: &Context) {

@@ -29,6 +29,7 @@ mod plain;
 mod promote;
 mod purge;
 mod query;
+mod queue;
 mod race;
 mod random;
 mod report;
@@ -64,6 +65,7 @@ pub(crate) fn all() -> Vec<Case> {
         query::CASES,
         plain::CASES,
         many::CASES,
+        queue::CASES,
         input::CASES,
         wake::CASES,
         race::CASES,

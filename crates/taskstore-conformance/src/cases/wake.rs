@@ -5,7 +5,7 @@ use std::{pin::pin, task::Poll, time::Duration};
 
 use futures_util::poll;
 use taskstore_core::{
-    Backend, QueueName, Status,
+    Backend, QueueName, QueuePattern, Status,
     backend::{Enqueue, Move, NewTask, When},
 };
 
@@ -28,6 +28,13 @@ cases! { "wake":
         ["wake.later"];
     given_a_wait_when_a_retry_is_due_before_the_deadline_then_it_ends_by_its_time
         needs NotifiesInProcess ["wake.later"];
+    given_a_wait_for_a_pattern_when_a_queue_is_used_for_the_first_time_then_it_ends
+        needs NotifiesInProcess ["wake.matching"];
+    given_a_wait_for_a_pattern_when_a_task_is_delayed_or_promoted_then_it_ends
+        needs NotifiesInProcess ["wake.matching" "wake.later"];
+    given_a_wait_when_its_queue_is_resumed_then_it_ends needs NotifiesInProcess ["wake.resumed"];
+    given_another_handle_when_it_uses_a_queue_for_the_first_time_then_a_wait_for_a_pattern_ends
+        needs NotifiesAcrossProcesses ["wake.across" "wake.matching"];
     given_many_waits_when_a_task_is_enqueued_then_each_ends needs NotifiesInProcess
         ["wake.heard"];
     given_a_dropped_wait_when_a_task_is_enqueued_then_others_still_end needs NotifiesInProcess
@@ -42,7 +49,7 @@ cases! { "wake":
 const FAR: Duration = Duration::from_secs(3_600);
 
 /// Begins to wait, lets `work` happen, and sees that the wait ends long before its deadline.
-async fn ends_when(c: &Context, queues: &[QueueName], work: impl Future<Output = ()>) {
+async fn ends_when(c: &Context, queues: &[QueuePattern], work: impl Future<Output = ()>) {
     let mut wait = pin!(c.backend().wait_for_work(queues, FAR));
     // A hint may be wrong: a wait that ends for nothing is begun again.
     while poll!(wait.as_mut()) == Poll::Ready(()) {
@@ -54,8 +61,8 @@ async fn ends_when(c: &Context, queues: &[QueueName], work: impl Future<Output =
     }
 }
 
-fn default() -> [QueueName; 1] {
-    [QueueName::default()]
+fn default() -> [QueuePattern; 1] {
+    [QueueName::default().into()]
 }
 
 async fn given_nothing_when_waited_then_it_ends_at_the_deadline(c: &Context) {
@@ -78,8 +85,9 @@ async fn given_a_wait_when_a_task_is_enqueued_then_it_ends(c: &Context) {
 }
 
 async fn given_a_wait_for_many_queues_when_one_gets_a_task_then_it_ends(c: &Context) {
-    let queues = ["a", "b", "c"].map(queue);
-    for name in &queues {
+    let names = ["a", "b", "c"].map(queue);
+    let queues = names.clone().map(QueuePattern::from);
+    for name in &names {
         let mut task = c.new_task().await;
         task.queue = name.clone();
         ends_when(c, &queues, enqueue(&**c.backend(), task)).await;
@@ -129,7 +137,7 @@ async fn given_a_wait_when_a_task_is_rescheduled_to_now_then_it_ends(c: &Context
 async fn given_a_wait_when_a_task_moves_to_the_queue_then_it_ends(c: &Context) {
     let id = c.ready(1).await[0];
     let elsewhere = queue("else");
-    ends_when(c, std::slice::from_ref(&elsewhere), async {
+    ends_when(c, &[elsewhere.clone().into()], async {
         let queue = Some(elsewhere.clone());
         c.control(id, Move::Reschedule { when: None, priority: None, queue }).await;
     })
@@ -149,9 +157,54 @@ async fn given_a_wait_when_a_retry_is_due_before_the_deadline_then_it_ends_by_it
     ends_when(c, &default(), c.end(running.lease, retry(1), Status::Queued)).await;
 }
 
+fn pattern(text: &str) -> [QueuePattern; 1] {
+    [ok("pattern", QueuePattern::new(text))]
+}
+
+async fn given_a_wait_for_a_pattern_when_a_queue_is_used_for_the_first_time_then_it_ends(
+    c: &Context,
+) {
+    for (text, name) in [("mail-*", "mail-eu"), ("*", "x"), ("*-us", "mail-us")] {
+        let mut task = c.new_task().await;
+        task.queue = queue(name);
+        ends_when(c, &pattern(text), enqueue(&**c.backend(), task)).await;
+    }
+}
+
+async fn given_a_wait_for_a_pattern_when_a_task_is_delayed_or_promoted_then_it_ends(c: &Context) {
+    let mut task = c.new_task().await;
+    (task.queue, task.when) = (queue("mail-eu"), When::After(Duration::from_millis(50)));
+    ends_when(c, &pattern("mail-*"), enqueue(&**c.backend(), task)).await;
+    let mut task = c.new_task().await;
+    (task.queue, task.when) = (queue("mail-us"), When::After(secs(600)));
+    c.store(task).await;
+    ends_when(c, &pattern("mail-*"), async {
+        assert_eq!(c.promote(1, at(600)).await.moved, 1);
+    })
+    .await;
+}
+
+async fn given_a_wait_when_its_queue_is_resumed_then_it_ends(c: &Context) {
+    let mail = queue("mail-eu");
+    for queues in [[mail.clone().into()], pattern("mail-*")] {
+        c.put_queue(&mail, true).await;
+        ends_when(c, &queues, c.put_queue(&mail, false)).await;
+    }
+}
+
+async fn given_another_handle_when_it_uses_a_queue_for_the_first_time_then_a_wait_for_a_pattern_ends(
+    c: &Context,
+) {
+    let other = c.reopen().await;
+    let mut task = c.new_task().await;
+    task.queue = queue("mail-eu");
+    ends_when(c, &pattern("mail-*"), enqueue(&*other, task)).await;
+}
+
 async fn given_many_waits_when_a_task_is_enqueued_then_each_ends(c: &Context) {
     let task = c.new_task().await;
-    let queues = [["a", "default"].map(queue), ["default", "b"].map(queue)];
+    let queues =
+        [["a", "default"], ["default", "b"]].map(|pair| pair.map(queue).map(QueuePattern::from));
     let mut first = pin!(c.backend().wait_for_work(&queues[0], FAR));
     let mut second = pin!(c.backend().wait_for_work(&queues[1], FAR));
     let begun = (poll!(first.as_mut()), poll!(second.as_mut()));

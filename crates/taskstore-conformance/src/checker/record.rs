@@ -9,13 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, QueueName,
-    Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, Queue,
+    QueuePattern, Result, Task, TaskId,
     backend::{
         Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
-        Enqueue, Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate,
-        MigrationReport, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled,
-        TakeOver, TakenOver, TaskFilter, TaskQuery,
+        Enqueue, Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
+        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
 };
 
@@ -280,8 +280,12 @@ impl Backend for Recorded {
         self.call(whats.collect(), self.backend.report(reports), say).await
     }
 
-    async fn wait_for_work(&self, queues: &[QueueName], at_most: Duration) {
+    async fn wait_for_work(&self, queues: &[QueuePattern], at_most: Duration) {
         self.backend.wait_for_work(queues, at_most).await;
+    }
+
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
+        self.backend.find_work(request).await
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
@@ -350,6 +354,10 @@ impl Backend for Recorded {
 
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         self.backend.count(filter, at_most).await
+    }
+
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>> {
+        self.backend.queues(query).await
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

@@ -9,13 +9,14 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, QueueName, Result,
-    Status, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, Queue, QueuePattern,
+    Result, Status, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
-        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo,
-        MigrationReport, Move, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle,
-        Settled, TakeOver, TakenOver, TaskFilter, TaskQuery,
+        Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrateTo, MigrationReport, Move, Outcome, Page, Promote, Promoted, QueueQuery,
+        QueueSettings, Report, Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery,
+        WorkFound,
     },
 };
 use tokio::sync::Notify;
@@ -132,14 +133,22 @@ impl Backend for Bugged {
         self.report_bugged(reports).await
     }
 
-    async fn wait_for_work(&self, queues: &[QueueName], at_most: Duration) {
+    async fn wait_for_work(&self, queues: &[QueuePattern], at_most: Duration) {
         if self.is(Mutant::WakeUpLost) {
             tokio::time::sleep(at_most).await;
         } else if self.is(Mutant::WakeUpByEnqueueOnly) {
             let _ = tokio::time::timeout(at_most, self.enqueued.notified()).await;
+        } else if self.is(Mutant::WakeUpByNameOnly) {
+            let named: Vec<_> =
+                queues.iter().filter(|queue| queue.name().is_some()).cloned().collect();
+            self.inner.wait_for_work(&named, at_most).await;
         } else {
             self.inner.wait_for_work(queues, at_most).await;
         }
+    }
+
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
+        self.find_work_bugged(request).await
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
@@ -219,6 +228,10 @@ impl Backend for Bugged {
 
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         self.count_bugged(filter, at_most).await
+    }
+
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>> {
+        self.queues_bugged(query).await
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

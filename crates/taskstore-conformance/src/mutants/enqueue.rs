@@ -108,6 +108,10 @@ impl Bugged {
             Mutant::ShareIgnored => {
                 claim.queues.iter_mut().for_each(|share| share.at_most = claim.at_most);
             }
+            Mutant::QueueNamedAgainGivesNothing => {
+                let mut named = std::collections::HashSet::new();
+                claim.queues.retain(|share| named.insert(share.queue.clone()));
+            }
             Mutant::BytesIgnored => claim.bytes_max = usize::MAX,
             Mutant::KnownIgnored => claim.known = Known::All,
             _ => {}

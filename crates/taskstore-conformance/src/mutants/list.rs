@@ -99,5 +99,14 @@ mutants! {
     IdsRepeatLast: "A page of ids begins with the last task of the page before.";
     CursorIgnored: "A cursor that nobody made is taken for the first page.";
     CountUncapped: "A count goes on beyond what it was asked for.";
+    QueueNamedAgainGivesNothing: "A queue that a claim names again gives nothing more.";
+    DelayedQueueHidden: "A queue whose tasks are all delayed is not listed.";
+    QueuesCountedToTheEnd: "A list of queues counts beyond its share.";
+    CutCountIsExact: "A list of queues says that a count is exact although it was cut.";
+    PausedTasksAreDelayed: "A list of queues counts paused tasks as delayed.";
+    OldestIsTheFirst: "The oldest ready task is taken to be the first in line.";
+    PausedQueueHasWork: "A paused queue is named as one that has work.";
+    PatternForgotten: "Work is found in queues that were not asked for.";
+    WakeUpByNameOnly: "A wait hears of queues that it names, but not of those that match a pattern.";
     DownForgotten: "Migrating down leaves everything there.";
 }

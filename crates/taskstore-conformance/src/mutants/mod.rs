@@ -12,6 +12,7 @@ mod list;
 mod memo;
 mod purge;
 mod query;
+mod queue;
 mod settle;
 
 use std::{sync::Arc, time::Duration};

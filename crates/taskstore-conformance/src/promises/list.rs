@@ -73,7 +73,8 @@ promises! {
     "claim.order": "Tasks are claimed by priority (a lower number first), then by time, then in the \
         order of enqueue.";
     "claim.at_most": "A claim takes as many as it asks for where there are so many, and never more.";
-    "claim.queues": "Queues are served strictly in the order of the request, each up to its share.";
+    "claim.queues": "Queues are served strictly in the order of the request, each up to its share; one \
+        that is named again gives from where it had stopped.";
     "claim.known": "A claim takes only tasks of definitions that its runner knows, and what it does \
         not know hides nothing behind it.";
     "claim.definition": "Tasks of a canceled definition wait until it is active.";
@@ -211,8 +212,25 @@ promises! {
     "count.exact": "A count is exact when it says so.";
     "count.capped": "A count goes no further than it was asked to, and says that there are more.";
 
+    "queue.listed": "Every queue with a task that has not ended, or with settings, is listed, and no \
+        other.";
+    "queue.counts": "A queue's tasks are counted by what they wait for at that moment.";
+    "queue.capped": "A queue is counted as far as its share, and says where there are more.";
+    "queue.oldest": "The age of the oldest ready task is found at whatever priority, and is never \
+        negative.";
+    "queue.pages": "Queues are listed by name, page by page, each once.";
+    "queue.one": "A queue that is looked at by itself is as in the list, also when there is nothing in it.";
+    "queue.refused": "A cursor that nobody made and a limit out of bounds are refused, and named.";
+
+    "work.found": "The queues that have something ready and are not paused are named, each once.";
+    "work.matching": "Only queues that match one of the patterns are named.";
+    "work.due_in": "It is said in how long the next task of any queue becomes due.";
+
     "wake.deadline": "A wait for work ends at its deadline.";
     "wake.heard": "A wait ends when something is put into ready for one of its queues.";
+    "wake.matching": "A wait for a pattern hears of every queue that matches, also of one that was never \
+        used before.";
+    "wake.resumed": "A wait ends when one of its queues is resumed.";
     "wake.later": "A wait ends by the time of a task that becomes due before its deadline.";
     "wake.dropped": "A wait that is dropped harms nobody.";
     "wake.across": "A wait hears of work that other processes enqueued.";

@@ -98,12 +98,3 @@ pub enum Outcome {
     /// finds both.
     Missing,
 }
-
-/// How a queue is served.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct QueueSettings {
-    /// The queue.
-    pub name: QueueName,
-    /// Whether claims pass it by.
-    pub paused: bool,
-}

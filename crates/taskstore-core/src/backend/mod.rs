@@ -73,6 +73,7 @@ mod enqueue;
 mod lease;
 mod look;
 mod query;
+mod queue;
 mod schema;
 mod settle;
 mod spot;
@@ -83,16 +84,21 @@ use async_trait::async_trait;
 use time::UtcDateTime;
 
 pub use claim::{Claim, Claimed, Known, LeasedTask, QueueShare, StartBy};
-pub use control::{Control, Move, Outcome, QueueSettings};
+pub use control::{Control, Move, Outcome};
 pub use enqueue::{Enqueue, Enqueued, NewTask, When};
 pub use lease::{Beaten, Isolate, LateLease, Lease, Promote, Promoted, Pulse, TakeOver, TakenOver};
 pub use look::{Cursor, DefinitionKey, DefinitionQuery, Expect, Page};
 pub use query::{Counted, TaskFilter, TaskOrder, TaskQuery};
+pub use queue::{
+    FindWork, QUEUE_PRIORITIES_MAX, QUEUE_TASKS_MAX, QueueQuery, QueueSettings, WorkFound,
+};
 pub use schema::{Capabilities, Migrate, MigrateTo, MigrationReport};
 pub use settle::{AttemptIs, Fate, Report, Requeue, Run, Settle, Settled, Settlement, Transition};
 pub use spot::Spot;
 
-use crate::{Attempt, Definition, DefinitionId, LeaseId, LogLine, QueueName, Result, Task, TaskId};
+use crate::{
+    Attempt, Definition, DefinitionId, LeaseId, LogLine, Queue, QueuePattern, Result, Task, TaskId,
+};
 
 /// A store of tasks. See the [module](self) for what holds for every method.
 #[async_trait]
@@ -133,7 +139,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn enqueue(&self, request: &Enqueue<'_>) -> Result<Vec<Enqueued>>;
 
     /// Leases ready tasks, in claim order (priority, then `run_at`, then order of enqueue), under a
-    /// new lease id of the caller's. Queues are served strictly in the order of the request.
+    /// new lease id of the caller's. Queues are served strictly in the order of the request; one that
+    /// is named again gives from where it had stopped.
     ///
     /// Guard: whoever removes a task from ready has claimed it. Takes nothing from a paused queue or
     /// of a definition that is canceled: once a pause has returned, no claim that starts afterwards
@@ -189,14 +196,21 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// kept once; of one attempt the newest [`LOG_LINES_MAX`](crate::limits::LOG_LINES_MAX) lines.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Fate>>;
 
-    /// Returns at the deadline, or earlier when work may have come for one of the queues: something
-    /// was put into ready there, or into later to be due before the deadline. A hint only, which may
-    /// be wrong either way: polling alone is always correct. Costs no statement while nothing
-    /// happens. Dropping the future is fine.
+    /// Returns at the deadline, or earlier when work may have come for a queue that matches one of
+    /// these, also one that was never used before: something was put into ready there, or into later
+    /// to be due before the deadline, or the queue was resumed. A hint only, which may be wrong either
+    /// way: polling alone is always correct. Costs no statement while nothing happens. Dropping the
+    /// future is fine.
     ///
     /// No hint that concerns work committed after the call began may be missed where
     /// [`Capabilities::notifies_in_process`] is set and the work came through the same backend.
-    async fn wait_for_work(&self, queues: &[QueueName], at_most: Duration);
+    async fn wait_for_work(&self, queues: &[QueuePattern], at_most: Duration);
+
+    /// Which of the queues that match have something ready and are not paused, in the order of their
+    /// names, and when the next task of any becomes due. Costs about as much as there are
+    /// queues with something ready, however much that is. A queue whose tasks are all of definitions
+    /// that no claim takes may be named.
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound>;
 
     // ---- life and death of leases -----------------------------------------------------------
 
@@ -238,7 +252,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// an enqueue with its id stores it as if it had never been there.
     async fn control(&self, request: &Control) -> Result<Vec<Outcome>>;
 
-    /// Pauses or resumes a queue; makes its settings if there are none.
+    /// Pauses or resumes a queue; makes its settings if there are none. A resume is heard by those who
+    /// [wait](Self::wait_for_work) for the queue.
     async fn put_queue(&self, settings: &QueueSettings) -> Result<()>;
 
     // ---- what people look at --------------------------------------------------------------------
@@ -283,6 +298,20 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// [`Invalid`](crate::Error::Invalid): what [`TaskFilter::check`] refuses.
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted>;
+
+    /// The queues that have a task which has not ended, or settings, in the order of their names, page
+    /// by page. Each page is read at one moment.
+    ///
+    /// Counts are bounded: of each queue at least [`QueueQuery::count_each`] ready tasks are counted,
+    /// and as many delayed ones; of running and paused tasks at least [`QUEUE_TASKS_MAX`] of all queues.
+    /// [`Counted::Exactly`] is exact. [`Counted::AtLeast`] says how many were seen when the counting
+    /// stopped. A queue that has nothing but running or paused tasks is left out only where there are
+    /// more than that. The oldest ready task is the one with the earliest `run_at` among the heads of
+    /// the [`QUEUE_PRIORITIES_MAX`] most urgent priorities.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::Error::Invalid): what [`QueueQuery::check`] refuses.
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>>;
 
     /// How its attempts ended, the oldest first. What was canceled while it waited was no attempt.
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>>;

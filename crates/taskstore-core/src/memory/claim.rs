@@ -65,7 +65,7 @@ impl State {
         at_most: u32,
         room: usize,
     ) -> Vec<(ReadyKey, TaskId)> {
-        if self.paused.contains(queue) {
+        if self.is_paused(queue) {
             return Vec::new();
         }
         let head: ReadyKey = (queue.clone(), i16::MIN, time::UtcDateTime::MIN, 0);

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     QueueName, Status, TaskId,
-    backend::{Control, Move, Outcome, QueueSettings, When},
+    backend::{Control, Move, Outcome, When},
 };
 
 impl State {
@@ -191,14 +191,5 @@ impl State {
         }
         self.logs.remove(&task);
         Outcome::Moved { from, to: from }
-    }
-
-    pub(super) fn put_queue(&mut self, settings: &QueueSettings) {
-        if settings.paused {
-            self.paused.insert(settings.name.clone());
-        } else {
-            self.paused.remove(&settings.name);
-            self.waiters.hint(&settings.name, std::time::Duration::ZERO);
-        }
     }
 }

@@ -11,6 +11,7 @@ mod enqueue;
 mod lease;
 mod look;
 mod query;
+mod queue;
 mod settle;
 mod state;
 mod wake;
@@ -32,13 +33,13 @@ use time::UtcDateTime;
 
 use self::{state::State, wake::Wait};
 use crate::{
-    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, QueueName, Result,
-    Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, Queue, QueuePattern,
+    Result, Task, TaskId,
     backend::{
         Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
-        Enqueue, Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrateTo,
-        MigrationReport, Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled,
-        TakeOver, TakenOver, TaskFilter, TaskQuery,
+        Enqueue, Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrateTo, MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings,
+        Report, Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
     clock,
 };
@@ -162,7 +163,7 @@ impl Backend for MemoryBackend {
     // Not an `async fn`: it listens from the call on, not from the first poll on.
     fn wait_for_work<'life0, 'life1, 'async_trait>(
         &'life0 self,
-        queues: &'life1 [QueueName],
+        queues: &'life1 [QueuePattern],
         at_most: Duration,
     ) -> Pin<Box<dyn Future<Output = ()> + Send + 'async_trait>>
     where
@@ -171,6 +172,10 @@ impl Backend for MemoryBackend {
         Self: 'async_trait,
     {
         Box::pin(Wait::new(Arc::clone(&self.state), queues, at_most).end())
+    }
+
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
+        Ok(self.state().find_work(request))
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
@@ -213,6 +218,10 @@ impl Backend for MemoryBackend {
 
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         self.state().count(filter, at_most)
+    }
+
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>> {
+        self.state().queues(query)
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {

@@ -3,10 +3,7 @@
 //!
 //! No policy and no locking: whoever has the `State` has it alone.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use serde_json::value::RawValue;
 use time::UtcDateTime;
@@ -31,7 +28,8 @@ pub(super) struct State {
     pub(super) definitions: BTreeMap<DefinitionId, Definition>,
     /// The aliases of definitions that were deleted for good: their ended tasks show them.
     pub(super) gone: BTreeMap<DefinitionId, Alias>,
-    pub(super) paused: BTreeSet<QueueName>,
+    /// Those with settings, and whether they are paused.
+    pub(super) queues: BTreeMap<QueueName, bool>,
     pub(super) records: BTreeMap<TaskId, Record>,
     pub(super) ready: BTreeMap<ReadyKey, TaskId>,
     pub(super) later: BTreeMap<LaterKey, TaskId>,

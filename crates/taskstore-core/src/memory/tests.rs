@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    Alias, RunnerId,
+    Alias, QueueName, RunnerId,
     backend::{NewTask, Requeue, Settlement, Transition, When},
 };
 
@@ -26,8 +26,8 @@ fn task(definition: &Definition, when: When) -> NewTask {
     NewTask { when, ..NewTask::new(definition.id, parameters) }
 }
 
-fn queue() -> [QueueName; 1] {
-    [QueueName::default()]
+fn queue() -> [QueuePattern; 1] {
+    [QueueName::default().into()]
 }
 
 #[tokio::test(start_paused = true)]
@@ -74,7 +74,8 @@ async fn a_waiter_hears_of_a_release_a_promotion_and_a_queue_that_resumes() {
     };
 
     backend.enqueue(&Enqueue::new(&[task(&definition, When::Now)])).await.unwrap();
-    let claimed = backend.claim(&Claim::new(RunnerId::new(), queue(), 1)).await.unwrap();
+    let claimed =
+        backend.claim(&Claim::new(RunnerId::new(), [QueueName::default()], 1)).await.unwrap();
     let mut wait = backend.wait_for_work(&queues, MINUTE);
     assert!(pending(&mut wait));
     let release = Transition::Requeue {

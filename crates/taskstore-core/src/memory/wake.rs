@@ -12,7 +12,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::state::State;
-use crate::QueueName;
+use crate::{QueueName, QueuePattern};
 
 /// Everybody who waits.
 #[derive(Debug, Default)]
@@ -23,15 +23,21 @@ pub(super) struct Waiters {
 
 #[derive(Debug)]
 struct Waiter {
-    queues: Vec<QueueName>,
+    queues: Vec<QueuePattern>,
     deadline: Instant,
     bell: Arc<Notify>,
+}
+
+impl Waiter {
+    fn waits_for(&self, queue: &QueueName) -> bool {
+        self.queues.iter().any(|pattern| pattern.matches(queue))
+    }
 }
 
 impl Waiters {
     /// Work for this queue is due in so long.
     pub(super) fn hint(&self, queue: &QueueName, due_in: Duration) {
-        for waiter in self.waiting.values().filter(|waiter| waiter.queues.contains(queue)) {
+        for waiter in self.waiting.values().filter(|waiter| waiter.waits_for(queue)) {
             // A `due_in` that overflows the clock is beyond every deadline.
             let due = Instant::now().checked_add(due_in);
             if due.is_some_and(|due| due <= waiter.deadline) {
@@ -63,7 +69,11 @@ pub(super) struct Wait {
 
 impl Wait {
     /// Begins to listen.
-    pub(super) fn new(state: Arc<Mutex<State>>, queues: &[QueueName], at_most: Duration) -> Self {
+    pub(super) fn new(
+        state: Arc<Mutex<State>>,
+        queues: &[QueuePattern],
+        at_most: Duration,
+    ) -> Self {
         let bell = Arc::new(Notify::new());
         let start = Instant::now();
         // What cannot be added is longer than anybody waits.

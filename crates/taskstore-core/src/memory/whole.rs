@@ -42,7 +42,7 @@ impl MemoryBackend {
 impl State {
     fn serves(&self, task: &Task) -> bool {
         let definition = self.definitions.get(&task.definition);
-        !self.paused.contains(&task.queue)
+        !self.is_paused(&task.queue)
             && definition.is_some_and(|definition| definition.status == DefinitionStatus::Active)
     }
 }

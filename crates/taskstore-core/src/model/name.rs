@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Visible ASCII, so that every engine compares it the same way, byte by byte.
-fn check(field: &'static str, name: &str, chars_max: usize) -> Result<()> {
+pub(super) fn check(field: &'static str, name: &str, chars_max: usize) -> Result<()> {
     if name.is_empty() {
         return Err(Error::invalid(field, "it is empty"));
     }

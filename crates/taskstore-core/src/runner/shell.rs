@@ -25,7 +25,7 @@ use super::{
     news::News,
 };
 use crate::{
-    Backend, Error, LeaseId, QueueName, Result, RunnerId, TaskId,
+    Backend, Error, LeaseId, QueueName, QueuePattern, Result, RunnerId, TaskId,
     backend::{LeasedTask, Report, Settle, Settled, Settlement},
     clock,
     lifecycle::{Ending, Policy, Standing},
@@ -171,6 +171,7 @@ impl Shell {
             let (queues, at_most) = (self.queues.clone(), self.poll);
             let mut hint: Hint = Box::pin(async move {
                 let began = Instant::now();
+                let queues: Vec<QueuePattern> = queues.into_iter().map(Into::into).collect();
                 backend.wait_for_work(&queues, at_most).await;
                 began.elapsed() < at_most
             });

@@ -112,7 +112,7 @@ impl Store {
         Definitions::new(self.clone())
     }
 
-    /// Controls queues.
+    /// Looks at queues, and controls them.
     #[must_use]
     pub fn queues(&self) -> Queues {
         Queues::new(self.clone())

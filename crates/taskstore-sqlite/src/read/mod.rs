@@ -2,8 +2,10 @@
 
 mod definition;
 mod list;
+mod queue;
 mod task;
 
 pub(crate) use definition::{definition, definitions};
 pub(crate) use list::{count, task_ids, tasks};
+pub(crate) use queue::{find_work, next_due, queues};
 pub(crate) use task::{attempts, log, task};

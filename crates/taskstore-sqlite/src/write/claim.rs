@@ -48,7 +48,7 @@ pub(crate) fn claim(
 
 /// When the next task of any queue is due.
 pub(crate) fn next_due(session: &Session<'_>) -> Result<Option<i64>> {
-    Ok(session.statements.first(Sql::NextDue, [], |row| row.get(0))?.flatten())
+    crate::read::next_due(&session.statements)
 }
 
 /// The definitions whose tasks are not claimed, as a JSON array of their keys; `None`: there is no

@@ -11,12 +11,12 @@ use async_trait::async_trait;
 
 use crate::{
     Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, MemoryBackend,
-    QueueName, Result, Task, TaskId,
+    Queue, QueuePattern, Result, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
-        Enqueued, Expect, Fate, Isolate, LateLease, Lease, LeasedTask, Migrate, MigrationReport,
-        Outcome, Page, Promote, Promoted, QueueSettings, Report, Settle, Settled, TakeOver,
-        TakenOver, TaskFilter, TaskQuery,
+        Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
+        MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
+        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
 };
 
@@ -126,8 +126,12 @@ impl Backend for Spy {
         spied!(self.report(reports))
     }
 
-    async fn wait_for_work(&self, queues: &[QueueName], at_most: Duration) {
+    async fn wait_for_work(&self, queues: &[QueuePattern], at_most: Duration) {
         self.memory.wait_for_work(queues, at_most).await;
+    }
+
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
+        spied!(self.find_work(request))
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
@@ -168,6 +172,10 @@ impl Backend for Spy {
 
     async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
         spied!(self.count(filter, at_most))
+    }
+
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>> {
+        spied!(self.queues(query))
     }
 
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {
