@@ -195,7 +195,7 @@ async fn bytes_that_are_no_text_harm_only_their_own_task() {
 async fn a_runner_that_waits_hears_of_it() {
     let store = Store::new().await;
     assert!(store.claim(1).await.tasks.is_empty());
-    let queue = [QueueName::default()];
+    let queue = [QueueName::default().into()];
     let waiting = store.backend.wait_for_work(&queue, Duration::from_secs(60));
     let began = std::time::Instant::now();
     let person = store.sql();
