@@ -3,6 +3,7 @@
 use taskstore_core::{
     QueueName, Result, Status, TaskId,
     backend::{Control, Move, Outcome, When},
+    clock,
 };
 
 use super::{
