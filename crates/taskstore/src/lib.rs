@@ -87,7 +87,7 @@
 //!
 //! - [`connect`] opens a [`Store`] by the URL of a database; the store takes handlers and tasks.
 //! - [`TaskHandler`], [`TaskContext`] and [`TaskError`] are what handlers are made of.
-//! - [`Middleware`] goes around every run of a handler.
+//! - [`Middleware`] goes around every run of a handler; [`telemetry`] says what is traced and counted.
 //! - [`Store::runner`] runs tasks, until [`shutdown_signal`] or whatever else you wait for.
 //! - [`Store::tasks`], [`Store::definitions`] and [`Store::queues`] look at what is there, and control it.
 //! - [`Store::wait_for`] waits until a task has ended; [`Store::execute_cli`] runs a handler from a
@@ -97,13 +97,14 @@
 //!
 //! # Features
 //!
+//! - `metrics`: counters, gauges and histograms through the crate `metrics`, as [`telemetry`] lists
+//!   them.
 //! - `sqlite` (on by default): `sqlite://` URLs, and the module `sqlite`. SQLite is built in.
 
 mod connect;
 
 pub use connect::{Connect, connect};
 pub use taskstore_core::backend::{Counted, Cursor, Page, TaskOrder};
-pub use taskstore_core::testing;
 pub use taskstore_core::{
     Alias, Attempt, Backoff, BoxError, CliReport, CreateDefinition, Definition, DefinitionId,
     DefinitionStatus, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, Error, ExecuteCli,
@@ -113,6 +114,7 @@ pub use taskstore_core::{
     TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskId, TaskKey, TaskOutput, TaskResult,
     Tasks, UpdateDefinition, limits, shutdown_signal,
 };
+pub use taskstore_core::{telemetry, testing};
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use taskstore_sqlite as sqlite;

@@ -38,6 +38,7 @@ cases! { "claim":
     given_only_delayed_tasks_when_claimed_then_it_says_when_the_next_is_due ["claim.due_in"];
     given_nothing_delayed_when_claimed_then_nothing_is_due ["claim.due_in"];
     given_a_full_claim_when_taken_then_it_does_not_say_what_is_due ["claim.due_in"];
+    given_a_claim_when_it_comes_back_then_it_says_when_it_took_the_tasks ["claim.at"];
     given_a_lease_when_recalled_then_it_names_what_it_still_holds ["claim.recall"];
     given_no_such_lease_when_recalled_then_nothing ["claim.recall"];
 }
@@ -326,6 +327,15 @@ async fn given_only_delayed_tasks_when_claimed_then_it_says_when_the_next_is_due
     assert_eq!(due_in(15).await, Some(secs(5)));
     assert_eq!(due_in(20).await, Some(secs(0)), "due, but not promoted");
     assert_eq!(due_in(99).await, Some(secs(0)), "long due, but not promoted");
+}
+
+async fn given_a_claim_when_it_comes_back_then_it_says_when_it_took_the_tasks(c: &Context) {
+    c.ready(1).await;
+    let claimed = c.claim(&c.claim_of(1).at(at(99))).await;
+    assert_eq!((claimed.tasks.len(), claimed.at), (1, Some(at(99))));
+    c.enqueue(&c.new_tasks(1).await).await;
+    let claimed = c.claim(&c.claim_of(1)).await;
+    assert!(claimed.at >= Some(claimed.tasks[0].run_at), "by the clock that stamped the task");
 }
 
 async fn given_nothing_delayed_when_claimed_then_nothing_is_due(c: &Context) {

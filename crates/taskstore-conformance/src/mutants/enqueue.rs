@@ -125,6 +125,9 @@ impl Bugged {
         match self.mutant {
             Mutant::ClaimOrderBroken => claimed.tasks.reverse(),
             Mutant::DueInForgotten => claimed.due_in = None,
+            Mutant::ClaimTimeWrong => {
+                claimed.at = claimed.at.map(|at| clock::add(at, Duration::from_secs(60)));
+            }
             Mutant::TaskClaimedTwice if claimed.tasks.len() < claim.at_most as usize => {
                 let newest = self.memo().newest.clone();
                 claimed.tasks.extend(newest.map(|mut task| {

@@ -42,6 +42,7 @@ mutants! {
     PauseIgnored: "A claim takes from a paused queue.";
     LeaseIdUsedTwice: "Two claims succeed under one lease id.";
     TaskClaimedTwice: "A claim that comes back short hands out a task that another holds.";
+    ClaimTimeWrong: "A claim tells another time than that by which it took the tasks.";
     DueInForgotten: "A claim does not say when the next task is due.";
     RecallForgets: "A recall finds nothing.";
     NoTurnCheck: "A settlement is not asked for its turn, only for a living lease.";

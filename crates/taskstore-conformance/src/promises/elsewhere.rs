@@ -134,6 +134,14 @@ elsewhere! {
     in "crates/taskstore-core/src/runner/simulation/mod.rs" {
         "runner.fleet" by whatever_fails_everything_ends_once_and_nothing_is_charged_that_did_not_start;
     }
+    in "tests/tests/metrics/main.rs" {
+        "metrics.ends" by tasks_are_counted_from_enqueue_to_every_end;
+        "metrics.ends" by a_cancel_from_elsewhere_and_a_release_are_counted_as_what_they_came_to;
+        "metrics.holds" by gauges_show_what_runs_and_what_is_held_and_fall_back_to_nothing;
+        "metrics.wait" by a_wait_is_the_time_since_the_task_was_due_by_the_clock_of_the_store;
+        "metrics.trouble" by claims_their_sizes_and_errors_of_the_store_are_counted;
+        "metrics.trouble" by a_lease_that_is_lost_and_taken_over_is_counted_on_both_sides;
+    }
     in "tests/tests/faults/outage.rs" {
         "runner.keeps" by an_outage_longer_than_the_lease_loses_no_result_and_runs_nothing_twice;
         "runner.saved" by a_stop_during_an_outage_returns_when_everything_is_saved;

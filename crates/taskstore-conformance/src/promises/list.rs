@@ -87,6 +87,7 @@ promises! {
     "claim.clock": "What is ready is due: a clock that steps back hides nothing.";
     "claim.due_in": "A claim that comes back short says in how long the next task of any queue becomes \
         due.";
+    "claim.at": "A claim says when it took its tasks, by the clock that stamped them.";
     "claim.recall": "A recall names what is leased under a lease right now, in claim order.";
 
     "promote.due": "A promotion moves what is due, each task once, and nothing else.";
@@ -304,4 +305,9 @@ promises! {
 
     "trace.follows": "A task is followed by its id from the span that enqueued it to the span of each \
         attempt, and what happens in an attempt is told within its span.";
+
+    "metrics.ends": "Every task is counted when it is enqueued, begins, and ends, by what it came to.";
+    "metrics.holds": "Gauges show what runs and what is held, and fall back to nothing.";
+    "metrics.wait": "A wait is measured from the time that a task was due, by the store's clock.";
+    "metrics.trouble": "Claims, failed calls, and leases that are lost and taken over are counted.";
 }

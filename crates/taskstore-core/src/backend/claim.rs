@@ -85,6 +85,9 @@ pub enum Known {
 pub struct Claimed {
     /// In claim order, queue by queue.
     pub tasks: Vec<LeasedTask>,
+    /// When that was, by the engine's clock, which also stamped `run_at`: to measure how long tasks
+    /// had waited. Nothing is decided by it.
+    pub at: Option<UtcDateTime>,
     /// In how long the next task of any queue becomes due, by the engine's clock, zero if one is due
     /// but not yet promoted. Only when the claim came back short; `None` also when later is empty.
     pub due_in: Option<Duration>,

@@ -27,7 +27,7 @@ impl State {
         let tasks = self.leased(claim.lease, now);
         let short = tasks.len() < claim.at_most as usize;
         let due_in = self.later.keys().next().map(|&(run_at, _)| until(run_at, now));
-        Ok(Claimed { tasks, due_in: due_in.filter(|_| short) })
+        Ok(Claimed { tasks, at: Some(now), due_in: due_in.filter(|_| short) })
     }
 
     /// Two claims never share an id.

@@ -1,7 +1,7 @@
 //! Runs one handler: catches its panic, ends it at its time-out, and says how it ended only when its
 //! future is finished or dropped.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use serde_json::value::RawValue;
@@ -19,7 +19,7 @@ use crate::{
     lifecycle::{Ending, Policy, Retry, Standing},
     retry,
     store::{RunError, Store},
-    telemetry::TARGET,
+    telemetry::{self, TARGET},
 };
 
 /// A handler that runs.
@@ -51,6 +51,7 @@ pub(super) fn start(
     handler: Arc<Registered>,
     mut task: LeasedTask,
     claimed_at: Instant,
+    waited: Option<Duration>,
     news: UnboundedSender<News>,
 ) -> Running {
     let context = TaskContext::new(&mut task, &handler, store.clone());
@@ -71,6 +72,8 @@ pub(super) fn start(
         context: context.clone(),
         claimed_at,
         began: None,
+        waited,
+        metered: None,
         news,
         reported: false,
     };
@@ -164,6 +167,10 @@ struct Execution {
     claimed_at: Instant,
     /// `None`: it was not polled yet.
     began: Option<Instant>,
+    /// How long it had been due, as far as that is known.
+    waited: Option<Duration>,
+    /// Counted as running as long as this is there.
+    metered: Option<telemetry::Running>,
     news: UnboundedSender<News>,
     reported: bool,
 }
@@ -171,6 +178,8 @@ struct Execution {
 impl Execution {
     async fn run(mut self) {
         self.began = Some(Instant::now());
+        let meters = self.store.meters();
+        self.metered = Some(meters.begins(&self.task.queue, &self.handler.alias, self.waited));
         let result = run_handler(&self.handler, &self.context).await;
         self.report(result);
     }
@@ -222,10 +231,11 @@ impl Execution {
 
     fn finish(&mut self, to: Transition) {
         self.reported = true;
+        self.metered = None;
         let status = Outcome::decided(&to).as_str();
         let run = self.run_so_far();
-        let duration = run.map(|run| run.ran_for);
-        tracing::debug!(target: TARGET, status, ?duration, "ended");
+        let duration = run.map(|run| tracing::field::debug(run.ran_for));
+        tracing::debug!(target: TARGET, status, duration, "ended");
         let (progress, log) = self.context.unreported();
         let settlement = Settlement { lease: self.task.lease, to, run, progress, log };
         // Nobody listens only when the runner's loop is gone, and then its lease will be lost.

@@ -9,6 +9,7 @@ use tokio::{sync::mpsc, time::Instant};
 use crate::{
     Backend, Error, Heartbeat, LeaseId, Result, TaskId,
     backend::{Beaten, Pulse},
+    telemetry,
 };
 
 /// The longest time between two beats.
@@ -200,11 +201,12 @@ pub(super) async fn deadline<T>(
     future: impl Future<Output = Result<T>>,
 ) -> Result<T> {
     let answer = AssertUnwindSafe(future).catch_unwind();
-    match tokio::time::timeout(after, answer).await {
+    let answer = match tokio::time::timeout(after, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Error::backend(format!("{call}: the store panicked"))),
         Err(_) => Err(Error::timed_out(call, after)),
-    }
+    };
+    answer.inspect_err(telemetry::store_failed)
 }
 
 #[cfg(test)]

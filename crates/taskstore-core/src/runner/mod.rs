@@ -23,6 +23,8 @@ mod watch;
 pub use builder::RunnerBuilder;
 pub(crate) use execute::run_handler;
 pub use handle::{RunnerHandle, Stopped};
+#[cfg(feature = "metrics")]
+pub(crate) use outcome::Outcome;
 pub(crate) use runners::Runners;
 pub use signal::shutdown_signal;
 pub use summary::Summary;

@@ -13,16 +13,32 @@ pub(crate) enum Outcome {
     Retried,
     Snoozed,
     Canceled,
+    /// It was too late to start it.
+    Expired,
     Released,
     Lost,
 }
 
 impl Outcome {
+    /// All of them, in the order of the enum.
+    #[cfg(feature = "metrics")]
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Failed,
+        Self::Retried,
+        Self::Snoozed,
+        Self::Canceled,
+        Self::Expired,
+        Self::Released,
+        Self::Lost,
+    ];
+
     /// What a settlement came to, where the store says that the task has this status.
     pub(crate) fn saved(to: &Transition, status: Status) -> Self {
         match status {
             Status::Success => Self::Success,
             Status::Failed => Self::Failed,
+            Status::Canceled if matches!(Self::decided(to), Self::Expired) => Self::Expired,
             Status::Canceled => Self::Canceled,
             Status::Queued | Status::Running | Status::Paused => Self::decided(to),
         }
@@ -33,7 +49,8 @@ impl Outcome {
         match to {
             Transition::Success { .. } => Self::Success,
             Transition::Failed { .. } => Self::Failed,
-            Transition::Canceled { .. } => Self::Canceled,
+            Transition::Canceled { attempt: AttemptIs::Counted, .. } => Self::Canceled,
+            Transition::Canceled { attempt: AttemptIs::Refunded, .. } => Self::Expired,
             Transition::Requeue { attempt: AttemptIs::Counted, .. } => Self::Retried,
             Transition::Requeue { to: Requeue::After(_), .. } => Self::Snoozed,
             Transition::Requeue { to: Requeue::AsBefore, .. } => Self::Released,
@@ -47,6 +64,7 @@ impl Outcome {
             Self::Retried => "retried",
             Self::Snoozed => "snoozed",
             Self::Canceled => "canceled",
+            Self::Expired => "expired",
             Self::Released => "released",
             Self::Lost => "lost",
         }

@@ -30,7 +30,7 @@ use crate::{
     clock,
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
-    telemetry,
+    telemetry::{self, Taken},
 };
 
 /// How often progress and log lines of running tasks are stored.
@@ -59,6 +59,7 @@ pub(super) struct Shell {
     deadline: Duration,
     poll: Duration,
     running: HashMap<TaskId, Running>,
+    taken: Taken,
     hint: Option<Hint>,
     news: UnboundedSender<News>,
     inbox: UnboundedReceiver<News>,
@@ -83,6 +84,7 @@ impl Shell {
             poll: config.poll,
             machine: Machine::new(config),
             running: HashMap::new(),
+            taken: Taken::default(),
             hint: None,
             news,
             inbox,
@@ -140,6 +142,7 @@ impl Shell {
                     }
                     Event::Exchanged { request, result: Ok(settled), .. } => {
                         telemetry::exchanged(request, settled);
+                        self.taken.exchanged(&self.store, request, settled);
                         self.store.tell_settled(request, settled);
                     }
                     Event::Promoted(Ok(promoted)) if promoted.moved > 0 => {
@@ -148,9 +151,18 @@ impl Shell {
                     Event::Isolated { request, result: Ok(leases) } => {
                         let alone = leases.iter().flatten().count();
                         tracing::debug!(asked = request.tasks.len(), alone, "suspects isolated");
+                        let pairs = request.tasks.iter().zip(leases);
+                        pairs.for_each(|((from, _), to)| self.taken.isolated(*from, *to));
                     }
                     Event::Recalled { lease, result: Ok(tasks) } => {
                         tracing::debug!(%lease, tasks = tasks.len(), "a claim was recalled");
+                        self.taken.takes(&self.store, tasks);
+                    }
+                    Event::Beaten { lost, .. } => {
+                        for lease in lost.iter().filter(|lease| self.machine.is_at_work(**lease)) {
+                            self.taken.lost_lease();
+                            self.taken.lost_tasks(self.machine.waiting_under(*lease));
+                        }
                     }
                     _ => {}
                 }
@@ -252,7 +264,9 @@ impl Shell {
         if let Some(handler) = self.store.registry().handler(task.definition) {
             let id = task.lease.task;
             let claimed_at = self.started + claimed_at;
-            let running = execute::start(&self.store, handler, task, claimed_at, self.news.clone());
+            let waited = self.taken.waited(task.run_at);
+            let news = self.news.clone();
+            let running = execute::start(&self.store, handler, task, claimed_at, waited, news);
             self.running.insert(id, running);
         } else {
             // A definition that was made a moment ago: its task waits for a runner that knows it.

@@ -37,7 +37,7 @@ impl Summary {
             Outcome::Failed => &mut self.failed,
             Outcome::Retried => &mut self.retried,
             Outcome::Snoozed => &mut self.snoozed,
-            Outcome::Canceled => &mut self.canceled,
+            Outcome::Canceled | Outcome::Expired => &mut self.canceled,
             Outcome::Released => &mut self.released,
             Outcome::Lost => &mut self.lost,
         };

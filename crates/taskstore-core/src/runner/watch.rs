@@ -12,6 +12,7 @@ use crate::{
     lifecycle::{Ending, Policy, Standing},
     retry,
     store::Store,
+    telemetry,
     watcher::Watcher,
 };
 
@@ -55,7 +56,8 @@ async fn take_over(store: &Store, runner: RunnerId, limit: Duration, dead: Vec<L
     for taken in taken.into_iter().flatten().filter(|taken| !taken.tasks.is_empty()) {
         tracing::warn!(from = %taken.from, tasks = taken.tasks.len(), alone = taken.alone, "a runner died; its tasks go back");
         let settlements = settlements(store, &taken);
-        if let Err(error) = settle(store, limit, settlements).await {
+        telemetry::taken_over(1);
+        if let Err(error) = settle(store, limit, &taken, settlements).await {
             tracing::warn!(%error, "tasks of a dead runner could not be put back yet");
         }
     }
@@ -80,12 +82,18 @@ fn settlements(store: &Store, taken: &TakenOver) -> Vec<Settlement> {
     taken.tasks.iter().map(ending).collect()
 }
 
-async fn settle(store: &Store, limit: Duration, mut all: Vec<Settlement>) -> Result<()> {
+async fn settle(
+    store: &Store,
+    limit: Duration,
+    taken: &TakenOver,
+    mut all: Vec<Settlement>,
+) -> Result<()> {
     while !all.is_empty() {
         let rest = all.split_off(all.len().min(BATCH_MAX));
         let request = Settle::new(all);
         let settled = store.backend().settle(&request);
         let settled = deadline(limit, "putting tasks back", settled).await?;
+        store.meters().put_back(taken, store, &request, &settled);
         store.tell_settled(&request, &settled);
         all = rest;
     }

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use super::{DefinitionCache, Endings, ErrorHandler, Inner, RunError, Store};
 use crate::{
     Backend, Middleware, Next, QueueName, Result, TaskContext, TaskId, TaskOutput, TaskResult,
-    backend::Migrate, handler::Registry, limits, middleware::Layers,
+    backend::Migrate, handler::Registry, limits, middleware::Layers, telemetry::Meters,
 };
 
 /// How many tasks a runner runs at the same time unless somebody says otherwise.
@@ -138,6 +138,7 @@ impl StoreBuilder {
                 runners: crate::runner::Runners::default(),
                 endings: Endings::default(),
                 layers: self.layers,
+                meters: Meters::default(),
             }),
         }
     }

@@ -108,8 +108,15 @@ impl Store {
     ) -> Result<Vec<EnqueueOutcome>> {
         let answered = self.put_tasks_of_alias(alias, tasks).await;
         match &answered {
-            Ok(outcomes) => telemetry::enqueued(alias, queue, outcomes),
-            Err(error) => tracing::debug!(target: TARGET, %error, "not enqueued"),
+            Ok(outcomes) => {
+                let stored = outcomes.iter().filter(|outcome| !outcome.duplicate).count();
+                self.meters().enqueued(queue, alias, stored);
+                telemetry::enqueued(outcomes);
+            }
+            Err(error) => {
+                telemetry::store_failed(error);
+                tracing::debug!(target: TARGET, %error, "not enqueued");
+            }
         }
         answered
     }

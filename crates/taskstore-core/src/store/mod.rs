@@ -37,7 +37,10 @@ use run_error::ErrorHandler;
 pub use run_error::RunError;
 pub use tasks::Tasks;
 
-use crate::{Backend, QueueName, TaskId, handler::Registry, middleware::Layers, runner::Runners};
+use crate::{
+    Backend, QueueName, TaskId, handler::Registry, middleware::Layers, runner::Runners,
+    telemetry::Meters,
+};
 
 /// A store of tasks, and the handlers that this program has for them.
 ///
@@ -87,6 +90,7 @@ struct Inner {
     runners: Runners,
     endings: Endings,
     layers: Layers,
+    meters: Meters,
 }
 
 impl Store {
@@ -148,6 +152,11 @@ impl Store {
     /// What is around every run.
     pub(crate) fn layers(&self) -> &Layers {
         &self.inner.layers
+    }
+
+    /// What is counted.
+    pub(crate) fn meters(&self) -> &Meters {
+        &self.inner.meters
     }
 
     /// The definitions that were seen a moment ago.

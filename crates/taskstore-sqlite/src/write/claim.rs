@@ -5,6 +5,7 @@ use std::{fmt::Write as _, ops::ControlFlow};
 use taskstore_core::{
     Error, LeaseId, QueueName, Result,
     backend::{Claim, Claimed, Known, LeasedTask},
+    clock,
 };
 
 use super::lease::{LeaseRow, NewLease};
@@ -43,7 +44,11 @@ pub(crate) fn claim(
         session.tell(|news| news.seen(seen, next_due, events));
     }
     let claimed = lease_them(session, claim, tasks, now)?;
-    Ok(Claimed { tasks: claimed, due_in: next_due.map(|due| until(due, now)) })
+    Ok(Claimed {
+        tasks: claimed,
+        at: Some(clock::from_micros(now)),
+        due_in: next_due.map(|due| until(due, now)),
+    })
 }
 
 /// When the next task of any queue is due.

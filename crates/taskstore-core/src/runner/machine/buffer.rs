@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use super::{Action, Machine, Moment};
 use crate::{
     Backoff, LeaseId,
-    backend::{LeasedTask, Settlement},
+    backend::{Lease, LeasedTask, Settlement},
     clock,
     lifecycle::{Ending, Policy, Standing},
 };
@@ -62,6 +62,10 @@ impl Buffer {
         self.tasks = stay;
         self.suspects = self.tasks.iter().filter(|waiting| waiting.task.suspect).count();
         out.into_iter().map(|waiting| waiting.task).collect()
+    }
+
+    pub(super) fn leases(&self) -> impl Iterator<Item = Lease> {
+        self.tasks.iter().map(|waiting| waiting.task.lease)
     }
 
     /// When the oldest will have been held for too long.

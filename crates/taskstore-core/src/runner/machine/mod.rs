@@ -242,6 +242,16 @@ impl Machine {
         matches!(self.phase, Phase::Stopped) && self.slots.is_empty() && self.is_saved()
     }
 
+    /// Whether something runs or waits for a slot under this lease, so that it is not just settled.
+    pub(crate) fn is_at_work(&self, lease: LeaseId) -> bool {
+        self.slots.any_under(lease) || self.waiting_under(lease).next().is_some()
+    }
+
+    /// The tasks that wait for a slot under this lease.
+    pub(crate) fn waiting_under(&self, lease: LeaseId) -> impl Iterator<Item = Lease> {
+        self.buffer.leases().filter(move |waiting| waiting.batch == lease)
+    }
+
     fn is_saved(&self) -> bool {
         self.buffer.is_empty()
             && self.plain.is_empty()

@@ -69,6 +69,11 @@ impl Slots {
         }
     }
 
+    /// Whether a task of this lease has a slot.
+    pub(super) fn any_under(&self, lease: LeaseId) -> bool {
+        self.tasks.values().any(|slot| slot.lease.batch == lease)
+    }
+
     /// The tasks whose handlers run.
     pub(super) fn running(&self) -> Vec<TaskId> {
         let running = |slot: &&Slot| matches!(slot.state, State::Running);

@@ -177,7 +177,7 @@ impl Rig {
             task.lease.batch = claim.lease;
         }
         let fates = request.settlements.iter().map(applied).collect();
-        let claimed = Some(Claimed { tasks, due_in });
+        let claimed = Some(Claimed { tasks, at: None, due_in });
         let result = Ok(Settled { fates, claimed });
         self.tell(Event::Exchanged { lane: Lane::Plain, request: Box::new(request), result });
         claim
@@ -188,7 +188,7 @@ impl Rig {
         let claimed = request
             .then
             .as_ref()
-            .map(|_| Claimed { tasks: claimed.unwrap_or_default(), due_in: None });
+            .map(|_| Claimed { tasks: claimed.unwrap_or_default(), ..Claimed::default() });
         let result = Ok(Settled { fates, claimed });
         self.tell(Event::Exchanged { lane: Lane::Plain, request: Box::new(request), result });
     }
