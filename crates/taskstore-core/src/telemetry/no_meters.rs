@@ -11,7 +11,7 @@ use crate::{
 };
 
 #[derive(Debug, Default)]
-pub(crate) struct Meters;
+pub(crate) struct Meters {}
 
 impl Meters {
     pub(crate) fn enqueued(&self, _: &QueueName, _: &Alias, _: usize) {}
@@ -27,7 +27,7 @@ impl Meters {
 pub(crate) struct Running;
 
 #[derive(Debug, Default)]
-pub(crate) struct Taken;
+pub(crate) struct Taken {}
 
 impl Taken {
     pub(crate) fn exchanged(&mut self, _: &Store, _: &Settle, _: &Settled) {}
