@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use crate::model::{Alias, LogLine, Status, TaskId};
+use crate::{
+    model::{Alias, LogLine, Status, TaskId},
+    store::BulkReport,
+};
 
 /// The result of everything here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -102,6 +105,15 @@ pub enum Error {
         /// How long it was waited for.
         after: Duration,
     },
+    /// A bulk action stopped before its end. What is done stays done, nothing is half done, and saying
+    /// it again goes on with what is left. A pass whose reply was lost may be done and not counted.
+    #[error("it stopped after {done}: {source}; say it again to go on")]
+    Unfinished {
+        /// What was done so far.
+        done: Box<BulkReport>,
+        /// Why it stopped.
+        source: Box<Error>,
+    },
     /// Another runner took the task's lease over. Nothing was changed.
     #[error("the lease on task {task} was lost to another runner")]
     LeaseLost {
@@ -189,7 +201,11 @@ impl Error {
     /// Whether the same call may succeed later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. })
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Unfinished { source, .. } => source.is_retryable(),
+            _ => false,
+        }
     }
 }
 

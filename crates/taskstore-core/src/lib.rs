@@ -43,7 +43,7 @@ pub use model::{
 pub use retry::{Backoff, MAX_ATTEMPTS};
 pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
-    CliReport, CreateDefinition, Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, ExecuteCli,
-    FindTasks, HandlerInfo, ListDefinitions, Queues, Reschedule, RunError, Store, StoreBuilder,
-    Tasks, UpdateDefinition,
+    Bulk, BulkReport, BulkReschedule, CliReport, CreateDefinition, Definitions, EnqueueMany,
+    EnqueueOne, EnqueueOutcome, ExecuteCli, FindTasks, HandlerInfo, ListDefinitions, Queues,
+    Refusal, Reschedule, RunError, Store, StoreBuilder, Tasks, UpdateDefinition,
 };

@@ -37,6 +37,8 @@ pub const ENQUEUE_TASKS_MAX: usize = 10_000;
 pub const ENQUEUE_BYTES_MAX: usize = 4 << 20;
 /// Most ids in one request: 10,000.
 pub const IDS_MAX: usize = 10_000;
+/// Most tasks in one pass of a bulk action: 500.
+pub const BULK_PASS_MAX: usize = 500;
 /// Most things on one page of a list: 1,000.
 pub const PAGE_MAX: u32 = 1_000;
 /// The shortest lease: 2 s.

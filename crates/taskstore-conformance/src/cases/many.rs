@@ -11,6 +11,8 @@ cases! { "many":
     given_tasks_when_their_ids_are_listed_then_as_the_tasks_are ["query.ids"];
     given_filters_when_ids_are_listed_then_as_the_tasks_are ["query.ids" "query.filter"];
     given_more_than_a_page_when_ids_are_listed_then_each_comes_once ["query.ids" "query.pages"];
+    given_a_promotion_between_pages_when_ids_are_listed_then_none_is_missed
+        ["query.pages" "bulk.all"];
     given_a_limit_out_of_bounds_when_ids_are_listed_then_refused ["query.refused"];
     given_queues_to_leave_out_when_listed_then_all_others ["query.filter"];
     given_soft_deleted_tasks_when_listed_by_deletion_then_last_deleted_first ["query.order"];
@@ -129,6 +131,18 @@ async fn given_more_than_a_page_when_ids_are_listed_then_each_comes_once(c: &Con
         next = page.next;
     }
     assert_eq!(rest, ready[..15].iter().rev().copied().collect::<Vec<_>>());
+}
+
+async fn given_a_promotion_between_pages_when_ids_are_listed_then_none_is_missed(c: &Context) {
+    let (late, ready, newest) = (c.later(5).await, c.ready(2).await, c.later(5).await);
+    let mut queued = TaskFilter::default();
+    queued.statuses = Some(vec![Status::Queued]);
+    let query = TaskQuery::new(queued, TaskOrder::NewestFirst, 2);
+    let first = ids(c, &query).await;
+    assert_eq!(first.items, [newest, ready[1]]);
+    assert_eq!(c.promote(9, at(5)).await.moved, 2);
+    let Some(next) = first.next else { panic!("there are more") };
+    assert_eq!(ids(c, &query.after(next)).await.items, [ready[0], late]);
 }
 
 async fn given_a_limit_out_of_bounds_when_ids_are_listed_then_refused(c: &Context) {

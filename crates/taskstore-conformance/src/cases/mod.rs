@@ -15,6 +15,7 @@ macro_rules! cases {
     (@need $need:ident) => { $crate::Need::$need };
 }
 
+mod bulk;
 mod cancel;
 mod claim;
 mod control;
@@ -65,6 +66,7 @@ pub(crate) fn all() -> Vec<Case> {
         query::CASES,
         plain::CASES,
         many::CASES,
+        bulk::CASES,
         queue::CASES,
         input::CASES,
         wake::CASES,

@@ -46,6 +46,15 @@ elsewhere! {
         "watcher.gap" by a_refused_take_over_starts_the_watch_anew;
         "watcher.soon" by a_crash_is_seen_within_one_and_a_half_lengths;
     }
+    in "crates/taskstore-core/src/store/tests/bulk.rs" {
+        "bulk.all" by every_verb_moves_all_that_match_and_nothing_else;
+        "bulk.all" by what_is_enqueued_meanwhile_is_left_alone;
+        "bulk.once" by a_requeue_of_failures_that_fail_again_meanwhile_ends;
+        "bulk.counts" by ids_are_answered_one_by_one_each_once;
+        "bulk.counts" by a_status_that_moved_on_is_a_refusal;
+        "bulk.goes_on" by an_outage_says_how_far_it_came_and_saying_it_again_goes_on;
+        "bulk.asked" by bad_input_is_named_and_nothing_is_done;
+    }
     in "crates/taskstore-core/tests/runner/modes.rs" {
         "runner.serial" by serial_means_one_at_a_time_in_order;
         "runner.concurrency" by ten_run_at_the_same_time_by_default_and_never_more;

@@ -227,6 +227,15 @@ promises! {
     "work.matching": "Only queues that match one of the patterns are named.";
     "work.due_in": "It is said in how long the next task of any queue becomes due.";
 
+    "bulk.all": "A bulk action makes the move of every task that matches, also of one that becomes due \
+        meanwhile, and of no other.";
+    "bulk.once": "It visits each task once at most, and ends whatever becomes of the tasks meanwhile.";
+    "bulk.counts": "It tells what moved, what was asked and what was refused and why; a status that \
+        moved on is a refusal.";
+    "bulk.goes_on": "Stopped half-way it says how far it came, nothing is half done, and saying it again \
+        goes on with the rest.";
+    "bulk.asked": "A bulk action that names nothing is refused.";
+
     "wake.deadline": "A wait for work ends at its deadline.";
     "wake.heard": "A wait ends when something is put into ready for one of its queues.";
     "wake.matching": "A wait for a pattern hears of every queue that matches, also of one that was never \

@@ -4,6 +4,7 @@
 //! tasks and decides nothing about them.
 
 mod builder;
+mod bulk;
 mod cli;
 mod definition_builders;
 mod definition_cache;
@@ -24,6 +25,7 @@ mod wait_for;
 use std::{fmt, sync::Arc};
 
 pub use builder::StoreBuilder;
+pub use bulk::{Bulk, BulkReport, BulkReschedule, Refusal};
 pub use cli::{CliReport, ExecuteCli, HandlerInfo};
 pub use definition_builders::{CreateDefinition, ListDefinitions, UpdateDefinition};
 use definition_cache::DefinitionCache;

@@ -39,49 +39,82 @@ use crate::{
 pub struct Reschedule {
     tasks: Tasks,
     id: TaskId,
-    when: Option<Result<When>>,
-    priority: Option<i16>,
-    queue: Option<Result<QueueName>>,
+    change: Change,
 }
 
 impl Reschedule {
-    pub(super) const fn new(tasks: Tasks, id: TaskId) -> Self {
-        Self { tasks, id, when: None, priority: None, queue: None }
+    pub(super) fn new(tasks: Tasks, id: TaskId) -> Self {
+        Self { tasks, id, change: Change::default() }
     }
 
     /// Runs it as soon as a runner has room. Of `now`, [`delay`](Self::delay) and [`at`](Self::at)
     /// the last one counts.
     pub fn now(mut self) -> Self {
-        self.when = Some(Ok(When::Now));
+        self.change.now();
         self
     }
 
     /// Runs it after this delay, at most 100 years.
     pub fn delay(mut self, delay: Duration) -> Self {
-        self.when = Some(check_when(When::After(delay)));
+        self.change.delay(delay);
         self
     }
 
     /// Runs it at this time, at most 100 years ahead; at once when it has passed. A
     /// [`SystemTime`](std::time::SystemTime) will do, or a time of the crate `time`.
     pub fn at(mut self, time: impl Into<UtcDateTime>) -> Self {
-        self.when = Some(check_when(When::At(time.into())));
+        self.change.at(time.into());
         self
     }
 
     /// A lower number runs first.
     pub fn priority(mut self, priority: i16) -> Self {
-        self.priority = Some(priority);
+        self.change.priority(priority);
         self
     }
 
     /// Moves it to another queue.
     pub fn queue(mut self, name: impl AsRef<str>) -> Self {
-        self.queue = Some(QueueName::new(name.as_ref()));
+        self.change.queue(name.as_ref());
         self
     }
 
     async fn change(self) -> Result<Status> {
+        self.tasks.make(self.id, self.change.into_move()?, "rescheduled").await
+    }
+}
+
+/// What to change about one task or many.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    when: Option<Result<When>>,
+    priority: Option<i16>,
+    queue: Option<Result<QueueName>>,
+}
+
+impl Change {
+    pub(super) fn now(&mut self) {
+        self.when = Some(Ok(When::Now));
+    }
+
+    pub(super) fn delay(&mut self, delay: Duration) {
+        self.when = Some(check_when(When::After(delay)));
+    }
+
+    pub(super) fn at(&mut self, time: UtcDateTime) {
+        self.when = Some(check_when(When::At(time)));
+    }
+
+    pub(super) const fn priority(&mut self, priority: i16) {
+        self.priority = Some(priority);
+    }
+
+    pub(super) fn queue(&mut self, name: &str) {
+        self.queue = Some(QueueName::new(name));
+    }
+
+    /// The move, or the first value that cannot be.
+    pub(super) fn into_move(self) -> Result<Move> {
         let (when, queue) = (self.when.transpose()?, self.queue.transpose()?);
         if when.is_none() && self.priority.is_none() && queue.is_none() {
             return Err(Error::invalid(
@@ -89,8 +122,7 @@ impl Reschedule {
                 "say what to change: a time, a priority or a queue",
             ));
         }
-        let to = Move::Reschedule { when, priority: self.priority, queue };
-        self.tasks.make(self.id, to, "rescheduled").await
+        Ok(Move::Reschedule { when, priority: self.priority, queue })
     }
 }
 

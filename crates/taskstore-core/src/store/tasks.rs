@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Why a task was canceled, when nobody gave a reason.
-const NO_REASON: &str = "canceled";
+pub(super) const NO_REASON: &str = "canceled";
 
 /// Looks at tasks, and controls them; made by [`Store::tasks`].
 ///
@@ -61,27 +61,27 @@ impl Tasks {
         self.store.backend().task(id).await?.ok_or_else(|| Error::not_found("task", &id))
     }
 
-    /// All tasks, to list or count; any word of [`FindTasks`] narrows it.
+    /// All tasks, to list, count or move; any word of [`FindTasks`] narrows it.
     pub fn all(&self) -> FindTasks {
         FindTasks::new(self.store.clone())
     }
 
-    /// Those of these that are there, to list or count.
+    /// Those of these that are there, to list, count or move.
     pub fn ids(&self, ids: impl IntoIterator<Item = TaskId>) -> FindTasks {
         self.all().ids(ids)
     }
 
-    /// The tasks of this queue, to list or count.
+    /// The tasks of this queue, to list, count or move.
     pub fn queue(&self, name: impl AsRef<str>) -> FindTasks {
         self.all().queue(name)
     }
 
-    /// The tasks of this status, to list or count.
+    /// The tasks of this status, to list, count or move.
     pub fn status(&self, status: Status) -> FindTasks {
         self.all().status(status)
     }
 
-    /// The tasks of the definition with this alias, to list or count.
+    /// The tasks of the definition with this alias, to list, count or move.
     pub fn definition(&self, alias: impl AsRef<str>) -> FindTasks {
         self.all().definition(alias)
     }
@@ -227,14 +227,20 @@ impl Tasks {
                 Ok(*to)
             }
             Some(Outcome::Requested) => Ok(Status::Running),
-            Some(Outcome::Refused(from)) => {
-                Err(Error::InvalidTransition { task: id, from: *from, to: asked })
-            }
-            Some(Outcome::KeyHeldBy(holder)) => {
-                Err(Error::already_exists("task with the same unique key", holder))
-            }
-            Some(Outcome::Missing) => Err(Error::not_found("task", &id)),
+            Some(&refused) => Err(refusal(id, refused, asked)),
             None => Err(Error::backend("it did not answer for the task")),
         }
+    }
+}
+
+/// Why a task did not make the move. `asked` is its participle.
+pub(super) fn refusal(id: TaskId, outcome: Outcome, asked: &'static str) -> Error {
+    match outcome {
+        Outcome::Refused(from) => Error::InvalidTransition { task: id, from, to: asked },
+        Outcome::KeyHeldBy(holder) => {
+            Error::already_exists("task with the same unique key", &holder)
+        }
+        Outcome::Missing => Error::not_found("task", &id),
+        Outcome::Moved { .. } | Outcome::Requested => Error::backend("the move was made"),
     }
 }

@@ -1,5 +1,6 @@
 //! The store over the memory backend: what it accepts, what it refuses, what it asks.
 
+mod bulk;
 mod cli;
 mod definitions;
 mod enqueue;

@@ -11,12 +11,14 @@ use crate::tests::File;
 
 /// Without a condition, with each, and with all of them.
 fn filters() -> Vec<TaskFilter> {
-    let set: [fn(&mut TaskFilter); 5] = [
+    let set: [fn(&mut TaskFilter); 7] = [
         |f| f.queue = Some(QueueName::default()),
         |f| f.definition = Some(DefinitionId::new()),
         |f| f.created = Some(clock::from_micros(0)..clock::now()),
         |f| f.completed = Some(clock::from_micros(0)..clock::now()),
         |f| f.with_deleted = true,
+        |f| f.except_queues = vec![QueueName::default()],
+        |f| f.deleted = Some(clock::from_micros(0)..clock::now()),
     ];
     let mut all = TaskFilter::default();
     let mut filters = vec![TaskFilter::default()];
@@ -73,6 +75,13 @@ fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
                         let text = walk::list_text(source, &filter, &conditions, &spot, LOOKS_MAX);
                         check(&file, source, &text.sql);
                     }
+                }
+                for newest in [false, true] {
+                    let source = Source::Waiting { newest };
+                    let conditions = source.conditions(&filter);
+                    let text =
+                        walk::list_text(source, &filter, &conditions, &Spot::start(), LOOKS_MAX);
+                    check(&file, source, &text.sql);
                 }
                 for source in countable(&filter) {
                     check(&file, source, &walk::count_text(source, &filter, 10).sql);
