@@ -11,7 +11,7 @@ use taskstore_core::{
         Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
         Enqueue, Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
         MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
-        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
+        Settle, Settled, Sweep, Swept, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
 };
 
@@ -122,6 +122,7 @@ delegate! {
     find_work(request: &FindWork) -> WorkFound;
     late_leases(limit: u32) -> Vec<LateLease>;
     take_over(request: &TakeOver) -> Vec<Option<TakenOver>>;
+    sweep(request: &Sweep) -> Swept;
     control(request: &Control) -> Vec<Outcome>;
     put_queue(settings: &QueueSettings) -> ();
     task(id: TaskId) -> Option<Task>;

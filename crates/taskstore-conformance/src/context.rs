@@ -29,7 +29,7 @@ use time::UtcDateTime;
 use tokio::sync::OnceCell;
 use ulid::Ulid;
 
-use crate::{Harness, Plain, PlainEnd, PlainRow};
+use crate::{Damage, Harness, Plain, PlainEnd, PlainRow};
 
 /// A fresh store, and words for what is usually done with one.
 pub struct Context {
@@ -208,6 +208,11 @@ impl Context {
             row.push((name, value.clone()));
         }
         row
+    }
+
+    /// Breaks the store behind its back.
+    pub(crate) async fn damage(&self, damage: Damage) {
+        self.harness.damage(&self.store, &self.backend, damage).await;
     }
 
     // Claim.

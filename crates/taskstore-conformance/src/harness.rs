@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use taskstore_core::Backend;
+use taskstore_core::{Backend, DefinitionId, LeaseId, TaskId};
 
 /// Opens stores for the cases. Panics where it cannot: no case is skipped because of that.
 ///
@@ -36,6 +36,18 @@ pub trait Harness: Send + Sync + 'static {
         panic!("the store has plain SQL: its harness must be able to write some")
     }
 
+    /// Whether [`damage`](Self::damage) can break a store. The cases of the sweep are ignored where it
+    /// cannot, as by default; where
+    /// [`Capabilities::plain_sql`](taskstore_core::backend::Capabilities::plain_sql) is set it must.
+    fn can_damage(&self) -> bool {
+        false
+    }
+
+    /// Breaks the store as a person with a shell of the database could, behind its back.
+    async fn damage(&self, _store: &str, _backend: &Arc<dyn Backend>, damage: Damage) {
+        panic!("the harness cannot do this: {damage:?}")
+    }
+
     /// How long a case may take before it fails as hanging: 60 s by default.
     fn deadline(&self) -> Duration {
         Duration::from_secs(60)
@@ -59,6 +71,14 @@ impl<H: Harness + ?Sized> Harness for Arc<H> {
         end: PlainEnd,
     ) -> Result<(), String> {
         H::enqueue_plain(self, store, rows, end).await
+    }
+
+    fn can_damage(&self) -> bool {
+        H::can_damage(self)
+    }
+
+    async fn damage(&self, store: &str, backend: &Arc<dyn Backend>, damage: Damage) {
+        H::damage(self, store, backend, damage).await;
     }
 
     fn deadline(&self) -> Duration {
@@ -89,4 +109,19 @@ pub enum PlainEnd {
     Commit,
     /// It is rolled back.
     Rollback,
+}
+
+/// What somebody deletes by hand.
+#[derive(Clone, Copy, Debug)]
+pub enum Damage {
+    /// The row of ready or later that a task waits in.
+    Place(TaskId),
+    /// A lease, with the list of what it holds.
+    Lease(LeaseId),
+    /// The record of a task, but not its place, which stays behind.
+    Record(TaskId),
+    /// The parameters of a task. Only asked of stores with plain SQL.
+    Parameters(TaskId),
+    /// The row of a definition, but not its tasks.
+    Definition(DefinitionId),
 }

@@ -49,6 +49,8 @@ pub enum Need {
     NotifiesAcrossProcesses,
     /// [`Capabilities::plain_sql`].
     PlainSql,
+    /// [`Harness::can_damage`].
+    Damage,
 }
 
 impl Need {
@@ -102,7 +104,11 @@ pub fn run(harness: impl Harness) -> ExitCode {
 
 fn trial(harness: &Arc<dyn Harness>, case: Case, able: &Capabilities) -> Trial {
     let harness = Arc::clone(harness);
-    match case.needs.unmet(able) {
+    let unmet = match case.needs {
+        Need::Damage if !harness.can_damage() => Some("its harness damages nothing"),
+        needs => needs.unmet(able),
+    };
+    match unmet {
         Some(reason) => Trial::ignorable_test(case.name, move || {
             Ok(libtest_mimic::Completion::ignored_with(reason))
         })

@@ -15,7 +15,7 @@ use std::{
 };
 
 use taskstore_conformance::{
-    Case, Harness, Need, async_trait, cases,
+    Case, Damage, Harness, Need, async_trait, cases,
     mutants::{Mutant, hunt, page},
 };
 use taskstore_core::Backend;
@@ -28,7 +28,7 @@ fn certain_cases() -> Vec<Case> {
     let chance = ["race::", "random::"];
     cases()
         .into_iter()
-        .filter(|case| matches!(case.needs, Need::Nothing | Need::NotifiesInProcess))
+        .filter(|case| matches!(case.needs, Need::Nothing | Need::NotifiesInProcess | Need::Damage))
         .filter(|case| !chance.iter().any(|noun| case.name.starts_with(noun)))
         .collect()
 }
@@ -40,6 +40,14 @@ struct Quick;
 impl Harness for Quick {
     async fn open(&self, store: &str) -> Arc<dyn Backend> {
         memory::Memory.open(store).await
+    }
+
+    fn can_damage(&self) -> bool {
+        memory::Memory.can_damage()
+    }
+
+    async fn damage(&self, store: &str, backend: &Arc<dyn Backend>, damage: Damage) {
+        memory::Memory.damage(store, backend, damage).await;
     }
 
     fn deadline(&self) -> Duration {

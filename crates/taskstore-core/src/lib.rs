@@ -33,6 +33,8 @@ pub use error::{BoxError, Error, Result};
 pub use handler::{
     TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskKey, TaskOutput, TaskResult,
 };
+#[doc(hidden)]
+pub use memory::Lose;
 pub use memory::MemoryBackend;
 pub use middleware::{Middleware, Next};
 pub use model::{
@@ -45,5 +47,5 @@ pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal}
 pub use store::{
     Bulk, BulkReport, BulkReschedule, CliReport, CreateDefinition, Definitions, EnqueueMany,
     EnqueueOne, EnqueueOutcome, ExecuteCli, FindTasks, HandlerInfo, ListDefinitions, Queues,
-    Refusal, Reschedule, RunError, Store, StoreBuilder, Tasks, UpdateDefinition,
+    Refusal, Reschedule, RunError, Store, StoreBuilder, SweepReport, Tasks, UpdateDefinition,
 };

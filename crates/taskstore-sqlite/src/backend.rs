@@ -17,7 +17,7 @@ use taskstore_core::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
         MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
-        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
+        Settle, Settled, Sweep, Swept, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
     clock,
 };
@@ -244,6 +244,18 @@ impl Backend for SqliteBackend {
         let request = request.clone();
         self.writer
             .call(move |session| write::take_over(session, &request, now_or(request.now)))
+            .await
+    }
+
+    async fn sweep(&self, request: &Sweep) -> Result<Swept> {
+        let request = request.clone();
+        let look = request.clone();
+        let found = self.readers.read(move |statements| read::sweep(statements, &look)).await?;
+        if found.is_nothing() {
+            return Ok(Swept { next: found.next, ..Swept::default() });
+        }
+        self.writer
+            .call(move |session| write::sweep(session, &request, &found, now_or(request.now)))
             .await
     }
 

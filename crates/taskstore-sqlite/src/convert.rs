@@ -150,12 +150,16 @@ pub(crate) struct LeasedRow {
 
 impl LeasedRow {
     pub(crate) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Self::read_with(row, text(row, 4)?)
+    }
+
+    fn read_with(row: &Row<'_>, parameters: String) -> rusqlite::Result<Self> {
         Ok(Self {
             seq: row.get(0)?,
             turn: row.get(1)?,
             id: row.get(2)?,
             definition: row.get(3)?,
-            parameters: text(row, 4)?,
+            parameters,
             attempts: row.get(5)?,
             max_attempts: row.get(6)?,
             suspect: row.get(7)?,
@@ -165,6 +169,14 @@ impl LeasedRow {
             expires_at: row.get(11)?,
             timeout: row.get(12)?,
         })
+    }
+
+    /// As `sweep_task` reads it: with its queue, and whether its parameters are there.
+    pub(crate) fn read_damaged(row: &Row<'_>) -> rusqlite::Result<(Self, String, bool)> {
+        let has_parameters = row.get_ref(4)? != rusqlite::types::ValueRef::Null;
+        let parameters = if has_parameters { text(row, 4)? } else { "null".to_owned() };
+        let queue = row.get(13)?;
+        Ok((Self::read_with(row, parameters)?, queue, has_parameters))
     }
 
     /// The task under this lease, at this time.

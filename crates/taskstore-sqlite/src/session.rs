@@ -7,7 +7,7 @@ use std::{
 };
 
 use rusqlite::Params;
-use taskstore_core::{DefinitionId, Error, Result, TaskId, backend::Lease};
+use taskstore_core::{DefinitionId, Result, TaskId, backend::Lease};
 
 use crate::{
     convert::{lease_key, micros, now_or},
@@ -207,14 +207,11 @@ impl Definitions {
 
     /// Whether the one with this key inside the file was deleted for good.
     pub(crate) fn is_gone(&self, seq: i64) -> Result<bool> {
-        Ok(self.get(self.id(seq)?).is_none_or(|known| known.gone))
+        Ok(self.find(seq).and_then(|id| self.get(id)).is_none_or(|known| known.gone))
     }
 
-    /// The id of the one with this key inside the file.
-    pub(crate) fn id(&self, seq: i64) -> Result<DefinitionId> {
-        self.by_seq
-            .get(&seq)
-            .copied()
-            .ok_or_else(|| Error::backend(format!("task definition {seq} is gone from the file")))
+    /// The id of the one with this key inside the file; `None`: somebody has deleted it by hand.
+    pub(crate) fn find(&self, seq: i64) -> Option<DefinitionId> {
+        self.by_seq.get(&seq).copied()
     }
 }

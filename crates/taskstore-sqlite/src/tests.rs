@@ -119,6 +119,7 @@ fn may_scan(name: &str, step: &str) -> bool {
                 | "cancel_requests"
                 | "waiting_count"
                 | "queues_running"
+                | "lease_lists_prune"
         )
 }
 

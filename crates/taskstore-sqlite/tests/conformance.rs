@@ -6,10 +6,11 @@ use std::{
     collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use rusqlite::{TransactionBehavior, types::Value};
-use taskstore_conformance::{Harness, Plain, PlainEnd, PlainRow, async_trait};
+use taskstore_conformance::{Damage, Harness, Plain, PlainEnd, PlainRow, async_trait};
 use taskstore_core::{Backend, backend::Migrate};
 use taskstore_sqlite::{SqliteBackend, SqliteOptions};
 use tempfile::TempDir;
@@ -67,6 +68,36 @@ impl Harness for Sqlite {
             PlainEnd::Rollback => transaction.rollback().unwrap(),
         }
         Ok(())
+    }
+    fn can_damage(&self) -> bool {
+        true
+    }
+
+    async fn damage(&self, store: &str, _backend: &Arc<dyn Backend>, damage: Damage) {
+        let person = rusqlite::Connection::open(self.path(store)).unwrap();
+        person.busy_timeout(Duration::from_secs(10)).unwrap();
+        let task = "(SELECT seq FROM task_queue WHERE id=?1)";
+        let delete = |table: &str, of: &str, key: Value| {
+            person.execute(&format!("DELETE FROM {table} WHERE {of}"), [key]).unwrap()
+        };
+        let text = |id: String| Value::Text(id);
+        let rows = match damage {
+            Damage::Place(id) => ["task_ready", "task_later"]
+                .map(|table| delete(table, &format!("task={task}"), text(id.to_string())))
+                .into_iter()
+                .sum(),
+            Damage::Lease(id) => {
+                let key = Value::Blob(id.ulid().to_bytes().to_vec());
+                // The list may stay behind: nothing but its lease gives it a meaning.
+                delete("task_lease", "lease=?1", key)
+            }
+            Damage::Record(id) => delete("task_queue", "id=?1", text(id.to_string())),
+            Damage::Parameters(id) => {
+                delete("task_payload", &format!("task={task}"), text(id.to_string()))
+            }
+            Damage::Definition(id) => delete("task_definition", "id=?1", text(id.to_string())),
+        };
+        assert_eq!(rows, 1, "{damage:?}");
     }
 }
 

@@ -111,8 +111,9 @@ pub use taskstore_core::{
     EnqueueOne, EnqueueOutcome, Error, ExecuteCli, FindTasks, HandlerInfo, Holder, ListDefinitions,
     LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Middleware, Next, Progress, QueueName, Queues,
     Refusal, Reschedule, Result, RunError, RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped,
-    Store, StoreBuilder, Summary, Task, TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskId,
-    TaskKey, TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
+    Store, StoreBuilder, Summary, SweepReport, Task, TaskContext, TaskError, TaskErrorKind,
+    TaskHandler, TaskId, TaskKey, TaskOutput, TaskResult, Tasks, UpdateDefinition, limits,
+    shutdown_signal,
 };
 pub use taskstore_core::{telemetry, testing};
 #[cfg(feature = "sqlite")]

@@ -37,6 +37,7 @@ mod report;
 mod retry;
 mod schema;
 mod settle;
+mod sweep;
 mod terms;
 mod unique;
 mod wake;
@@ -63,6 +64,7 @@ pub(crate) fn all() -> Vec<Case> {
         control::CASES,
         purge::CASES,
         report::CASES,
+        sweep::CASES,
         query::CASES,
         plain::CASES,
         many::CASES,

@@ -15,7 +15,7 @@ use taskstore_core::{
         Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
         Enqueue, Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
         MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
-        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
+        Settle, Settled, Sweep, Swept, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
 };
 
@@ -306,6 +306,10 @@ impl Backend for Recorded {
         });
         let say = say!(TakeOver, |said: &Option<TakenOver>| said.as_ref().map(Taken::from));
         self.call(whats.collect(), self.backend.take_over(request), say).await
+    }
+
+    async fn sweep(&self, request: &Sweep) -> Result<Swept> {
+        self.backend.sweep(request).await
     }
 
     async fn control(&self, request: &Control) -> Result<Vec<Outcome>> {

@@ -15,8 +15,8 @@ use taskstore_core::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
         MigrateTo, MigrationReport, Move, Outcome, Page, Promote, Promoted, QueueQuery,
-        QueueSettings, Report, Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery,
-        WorkFound,
+        QueueSettings, Report, Settle, Settled, Sweep, Swept, TakeOver, TakenOver, TaskFilter,
+        TaskQuery, WorkFound,
     },
 };
 use tokio::sync::Notify;
@@ -169,6 +169,10 @@ impl Backend for Bugged {
 
     async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>> {
         self.take_over_bugged(request).await
+    }
+
+    async fn sweep(&self, request: &Sweep) -> Result<Swept> {
+        self.sweep_bugged(request).await
     }
 
     async fn control(&self, request: &Control) -> Result<Vec<Outcome>> {

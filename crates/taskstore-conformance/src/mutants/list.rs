@@ -109,5 +109,9 @@ mutants! {
     PausedQueueHasWork: "A paused queue is named as one that has work.";
     PatternForgotten: "Work is found in queues that were not asked for.";
     WakeUpByNameOnly: "A wait hears of queues that it names, but not of those that match a pattern.";
+    SweepBlind: "A sweep does not say what it found.";
+    SweepTakesHealthy: "A sweep takes a running task from its holder.";
+    SweepForgetsWhere: "A sweep begins anew with every look.";
+    SweepForgetsMissing: "A sweep does not say that a task can never run.";
     DownForgotten: "Migrating down leaves everything there.";
 }

@@ -14,6 +14,7 @@ mod purge;
 mod query;
 mod queue;
 mod settle;
+mod sweep;
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +23,7 @@ use taskstore_core::Backend;
 
 use self::bugged::Bugged;
 pub use self::list::Mutant;
-use crate::{Case, Harness, PlainEnd, PlainRow, try_case};
+use crate::{Case, Damage, Harness, PlainEnd, PlainRow, try_case};
 
 /// The stores of another harness, with one mistake.
 pub struct Planted {
@@ -56,6 +57,14 @@ impl Harness for Planted {
         end: PlainEnd,
     ) -> Result<(), String> {
         self.inner.enqueue_plain(store, rows, end).await
+    }
+
+    fn can_damage(&self) -> bool {
+        self.inner.can_damage()
+    }
+
+    async fn damage(&self, store: &str, backend: &Arc<dyn Backend>, damage: Damage) {
+        self.inner.damage(store, backend, damage).await;
     }
 
     fn deadline(&self) -> Duration {

@@ -35,6 +35,7 @@ elsewhere! {
     }
     in "crates/taskstore-core/src/lifecycle/ending.rs" {
         "lifecycle.lost" by a_lost_lease_says_so;
+        "sweep.put_back" by what_was_astray_goes_back_uncharged_and_suspect;
     }
     in "crates/taskstore-core/src/watcher.rs" {
         "watcher.dead" by a_lease_is_dead_after_its_whole_length_without_a_beat;
@@ -83,6 +84,11 @@ elsewhere! {
         "middleware.limits" by a_middleware_with_a_limit_of_its_own_drops_what_is_within;
         "middleware.limits" by a_blocking_handler_that_a_middleware_gave_up_is_told_and_waited_for;
         "middleware.dropped" by a_stop_that_drops_a_run_drops_the_middleware_too;
+    }
+    in "crates/taskstore-core/tests/runner/sweeping.rs" {
+        "sweep.put_back" by what_lost_its_place_is_put_back_by_a_runner_and_told;
+        "sweep.put_back" by what_can_never_run_fails_and_is_told;
+        "sweep.put_back" by a_sweep_by_hand_says_what_it_did_and_a_healthy_store_has_nothing_to_say;
     }
     in "crates/taskstore-core/tests/runner/terms.rs" {
         "runner.expires" by a_task_that_nobody_began_in_time_is_discarded_unrun_and_is_no_failure;

@@ -55,6 +55,17 @@ promises! {
     "enqueue.definition": "A task of an unknown, deleted or canceled definition is refused.";
     "enqueue.duplicate": "A task whose key is held is not stored, and the answer names the holder.";
 
+    "sweep.finds": "A sweep finds every active task that is in no place, and gives it to who sweeps, \
+        under a lease.";
+    "sweep.fenced": "Whoever held a task before a sweep found it can no longer settle it.";
+    "sweep.healthy": "A sweep touches no task that is where it should be.";
+    "sweep.drops": "A sweep drops places that no task waits in, and says so.";
+    "sweep.missing": "A task whose parameters or definition are gone stops nobody: claims and take-overs \
+        go on, and a sweep finds it.";
+    "sweep.pages": "A sweep looks at a bounded number of tasks at a time, and at all of them in the end.";
+    "sweep.put_back": "Runners and `store.sweep()` put back what a sweep finds, uncharged and suspect, \
+        and say so loudly; what can never run fails.";
+
     "plain.stored": "A task enqueued by plain SQL is stored with all that it was given, like any other, \
         under an id that is a ULID of its time unless one was given.";
     "plain.order": "Tasks enqueued by plain SQL are claimed, and their ids sort, in their order.";

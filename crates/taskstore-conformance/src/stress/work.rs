@@ -9,8 +9,9 @@ use serde_json::value::RawValue;
 use taskstore_core::{
     Backend, Heartbeat, LeaseId, LogLevel, LogLine, Progress, RunnerId, TaskId,
     backend::{
-        AttemptIs, Claim, Control, Enqueue, Isolate, LateLease, Lease, LeasedTask, Move, Promote,
-        QueueSettings, Report, Requeue, Run, Settle, Settlement, TakeOver, Transition, When,
+        AttemptIs, Claim, Control, Cursor, Enqueue, Isolate, LateLease, Lease, LeasedTask, Move,
+        Promote, QueueSettings, Report, Requeue, Run, Settle, Settlement, Sweep, TakeOver,
+        Transition, When,
     },
     clock,
 };
@@ -44,6 +45,8 @@ pub(super) struct Worker {
     late: Vec<LateLease>,
     /// The queue that it has paused.
     paused: Option<u64>,
+    /// Where its sweep goes on.
+    swept: Option<Cursor>,
 }
 
 impl Worker {
@@ -68,6 +71,7 @@ impl Worker {
             take_overs: Vec::new(),
             late: Vec::new(),
             paused: None,
+            swept: None,
         }
     }
 
@@ -93,6 +97,7 @@ impl Worker {
                 93..95 => self.recall().await,
                 95..97 => self.look().await,
                 97 => self.pause_or_resume_a_queue().await,
+                98 => self.sweep().await,
                 _ => self.crash(),
             }
             // Others get their turn on a single thread too.
@@ -346,6 +351,21 @@ impl Worker {
         self.paused = resumed.is_none().then_some(number);
         let settings = QueueSettings { name: world::queue(number), paused: self.paused.is_some() };
         let _ = self.recorded.put_queue(&settings).await;
+    }
+
+    /// Nothing is ever out of its place, so a sweep must find nothing, whatever happens meanwhile.
+    async fn sweep(&mut self) {
+        let mut sweep = Sweep::new(self.runner, self.random.u32(1..60));
+        sweep.after = self.swept.take();
+        if let Ok(swept) = self.recorded.sweep(&sweep).await {
+            let strays: Vec<_> = swept.strays.iter().map(|stray| stray.task.lease).collect();
+            assert!(
+                strays.is_empty() && swept.dropped.is_empty(),
+                "a sweep took what was in its place: {strays:?} {:?}",
+                swept.dropped
+            );
+            self.swept = swept.next;
+        }
     }
 
     /// Forgets what it holds; the others find it by its leases.

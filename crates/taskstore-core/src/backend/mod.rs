@@ -14,9 +14,10 @@
 //!   that id exists *and* the record's turn is the one claimed *and* the record is active. Owner,
 //!   attempts and clocks fence nothing. At most one claim and one accepted settlement per task and
 //!   turn.
-//! - **Turn** goes up by one at every end of a claim, at [`isolate`](Backend::isolate), and when a
-//!   waiting task is canceled, paused, resumed or requeued; never at claim, promote, take-over,
-//!   heartbeat or a cancel *request*.
+//! - **Turn** goes up by one at every end of a claim, at [`isolate`](Backend::isolate), when a
+//!   [`sweep`](Backend::sweep) finds the task in no place, and when a waiting task is canceled,
+//!   paused, resumed or requeued; never at claim, promote, take-over, heartbeat or a cancel
+//!   *request*.
 //! - **All or nothing.** A call that returns an error may be sent again. What it asked for happened
 //!   whole or not at all, item by item where the method says so.
 //! - **Repeatable.** Replies get lost. Ids of tasks and leases are made by the caller, and an
@@ -77,6 +78,7 @@ mod queue;
 mod schema;
 mod settle;
 mod spot;
+mod sweep;
 
 use std::{any::Any, fmt, time::Duration};
 
@@ -95,6 +97,7 @@ pub use queue::{
 pub use schema::{Capabilities, Migrate, MigrateTo, MigrationReport};
 pub use settle::{AttemptIs, Fate, Report, Requeue, Run, Settle, Settled, Settlement, Transition};
 pub use spot::Spot;
+pub use sweep::{Missing, Stray, Sweep, Swept};
 
 use crate::{
     Attempt, Definition, DefinitionId, LeaseId, LogLine, Queue, QueuePattern, Result, Task, TaskId,
@@ -236,6 +239,28 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// Never: keeping the old lease id for the new holder.
     async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>>;
+
+    /// Looks for what belongs nowhere, a bounded number of records and places at a time, because
+    /// somebody has written to the tables by hand: active records that are in no place, and places
+    /// that no task waits in.
+    ///
+    /// Guard, under the locks that a claim and a settlement need: the record is active, in neither
+    /// ready nor later, and no lease holds its present turn. Such a task is leased under the
+    /// request's lease, turn + 1, which fences whoever may still believe to hold it; the caller then
+    /// settles it as it settles its own: no policy lives here. A row of ready or later is dropped
+    /// whose record is gone, not active, or waits elsewhere; and one whose parameters or definition
+    /// are gone, so that its task is a stray, too. Together the looks from the first to the one that
+    /// answers no cursor see everything that stayed where it was meanwhile.
+    ///
+    /// A healthy task is never touched, whatever happens to it at the same moment. Costs no write,
+    /// and no lock that anybody waits for, while nothing is found. A row that no task can be claimed
+    /// from is no reason for a [`claim`](Self::claim) or a [`take_over`](Self::take_over) to fail: it
+    /// is passed by, or dropped, and the sweep finds its task.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](crate::Error::AlreadyExists): the lease id is in use.
+    /// [`Invalid`](crate::Error::Invalid) with field `cursor`: it cannot come from this method.
+    async fn sweep(&self, request: &Sweep) -> Result<Swept>;
 
     // ---- control, by anyone, without a lease --------------------------------------------------
 

@@ -47,6 +47,8 @@ pub enum Ending {
         /// Whether it had a lease of its own when it began to run.
         alone: bool,
     },
+    /// It was found in no place: somebody has written to the tables by hand.
+    Astray,
 }
 
 impl Ending {
@@ -58,6 +60,8 @@ impl Ending {
             Self::Canceled { .. } => Event::CanceledInside,
             Self::Expired { .. } => Event::Expired,
             Self::Released => Event::Released,
+            // Nobody knows whether it ran: what holds of a shared lease holds of it.
+            Self::Astray => Event::LeaseLost { alone: false },
             Self::LeaseLost { alone } => Event::LeaseLost { alone: *alone },
         }
     }
@@ -98,6 +102,7 @@ impl Ending {
                 (None, words(format!("expired: not started by {}", clock::to_text(start_by))))
             }
             Self::Snoozed(_) | Self::Released => (None, None),
+            Self::Astray => (None, words("it was in no place, and was put back".into())),
             Self::LeaseLost { alone: true } => {
                 (None, words("its runner died while it ran this task alone".into()))
             }
@@ -149,6 +154,19 @@ mod tests {
             assert_eq!(reason, "expired: not started by 2023-11-14 22:13:20.000001");
             assert_eq!(attempt, AttemptIs::Refunded);
         }
+    }
+
+    #[test]
+    fn what_was_astray_goes_back_uncharged_and_suspect() {
+        assert!(matches!(
+            settle(Ending::Astray, 2),
+            Transition::Requeue {
+                to: Requeue::AsBefore,
+                attempt: AttemptIs::Refunded,
+                suspect: true,
+                error: Some(_),
+            }
+        ));
     }
 
     #[test]

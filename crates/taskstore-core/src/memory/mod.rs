@@ -14,6 +14,7 @@ mod query;
 mod queue;
 mod settle;
 mod state;
+mod sweep;
 mod wake;
 mod whole;
 
@@ -31,6 +32,8 @@ use std::{
 use async_trait::async_trait;
 use time::UtcDateTime;
 
+#[doc(hidden)]
+pub use self::sweep::Lose;
 use self::{state::State, wake::Wait};
 use crate::{
     Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, Queue, QueuePattern,
@@ -39,7 +42,8 @@ use crate::{
         Beaten, Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery,
         Enqueue, Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
         MigrateTo, MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings,
-        Report, Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
+        Report, Settle, Settled, Sweep, Swept, TakeOver, TakenOver, TaskFilter, TaskQuery,
+        WorkFound,
     },
     clock,
 };
@@ -189,6 +193,10 @@ impl Backend for MemoryBackend {
 
     async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>> {
         Ok(self.state().take_over(request))
+    }
+
+    async fn sweep(&self, request: &Sweep) -> Result<Swept> {
+        self.state().sweep(request)
     }
 
     async fn control(&self, request: &Control) -> Result<Vec<Outcome>> {

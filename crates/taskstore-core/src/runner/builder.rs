@@ -10,6 +10,7 @@ use super::{
     machine::Config,
     shell::Shell,
     summary::Summary,
+    sweeping::sweep_slowly,
     watch::watch,
 };
 use crate::{
@@ -225,8 +226,11 @@ impl RunnerBuilder {
             tracing::warn!(%runner, "no handler is registered: the runner will find nothing to do");
         }
         let shell = Shell::new(store.clone(), config)?;
-        let watcher = AbortOnDropHandle::new(tokio::spawn(watch(store, runner, self.lease)));
-        let (handle, stop, done) = Done::new(reservation, watcher);
+        let beside = vec![
+            AbortOnDropHandle::new(tokio::spawn(watch(store.clone(), runner, self.lease))),
+            AbortOnDropHandle::new(tokio::spawn(sweep_slowly(store, runner, self.lease))),
+        ];
+        let (handle, stop, done) = Done::new(reservation, beside);
         tokio::spawn(shell.run(stop, done));
         Ok(handle)
     }

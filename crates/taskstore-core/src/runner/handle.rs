@@ -53,27 +53,27 @@ pub(super) struct Done {
     stopped: watch::Sender<Option<Stopped>>,
     /// Keeps the queues taken until the runner has stopped.
     reservation: Option<Reservation>,
-    /// Watches for dead leases until then.
-    watcher: Option<AbortOnDropHandle<()>>,
+    /// What goes on beside it until then: the watch for dead leases, the sweep.
+    beside: Vec<AbortOnDropHandle<()>>,
 }
 
 impl Done {
     pub(super) fn new(
         reservation: Reservation,
-        watcher: AbortOnDropHandle<()>,
+        beside: Vec<AbortOnDropHandle<()>>,
     ) -> (RunnerHandle, CancellationToken, Self) {
         let (sender, stopped) = watch::channel(None);
         let stop = CancellationToken::new();
         let handle = RunnerHandle { stop: stop.clone(), stopped };
         reservation.started(&handle);
-        let done = Self { stopped: sender, reservation: Some(reservation), watcher: Some(watcher) };
+        let done = Self { stopped: sender, reservation: Some(reservation), beside };
         (handle, stop, done)
     }
 
     /// Everything is saved: the queues are free, and whoever waits is told.
     pub(super) fn stopped(&mut self, stopped: Stopped) {
         self.reservation = None;
-        self.watcher = None;
+        self.beside.clear();
         self.stopped.send_replace(Some(stopped));
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! All decisions are made in [`machine`], which knows no clock, runtime or database. Around it:
 //! [`shell`] runs its actions on tokio, [`execute`] runs one handler, [`keeper`] keeps leases alive
-//! from a thread of its own, and [`watch`] takes over what dead runners held.
+//! from a thread of its own, [`watch`] takes over what
+//! dead runners held, and [`sweeping`] puts back what people have pushed out of its place.
 
 mod builder;
 mod execute;
@@ -12,12 +13,14 @@ mod known;
 mod machine;
 mod news;
 mod outcome;
+mod put_back;
 mod runners;
 mod shell;
 mod signal;
 #[cfg(test)]
 mod simulation;
 mod summary;
+mod sweeping;
 mod watch;
 
 pub use builder::RunnerBuilder;
@@ -28,3 +31,4 @@ pub(crate) use outcome::Outcome;
 pub(crate) use runners::Runners;
 pub use signal::shutdown_signal;
 pub use summary::Summary;
+pub(crate) use sweeping::look;

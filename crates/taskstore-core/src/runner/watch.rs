@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::keeper::{call_limit, deadline};
+use super::{
+    keeper::{call_limit, deadline},
+    put_back,
+};
 use crate::{
-    LeaseId, Result, RunnerId,
-    backend::{LateLease, Settle, Settlement, TakeOver, TakenOver},
-    lifecycle::{Ending, Policy, Standing},
-    retry,
+    LeaseId, RunnerId,
+    backend::{LateLease, Settlement, TakeOver, TakenOver},
+    lifecycle::Ending,
     store::Store,
     telemetry,
     watcher::Watcher,
@@ -18,8 +20,6 @@ use crate::{
 
 /// Most leases looked at in one read.
 const LATE_MAX: u32 = 1_000;
-/// Most tasks settled in one request.
-const BATCH_MAX: usize = 1_000;
 
 /// Watches until it is dropped.
 pub(super) async fn watch(store: Store, runner: RunnerId, lease_for: Duration) {
@@ -57,47 +57,15 @@ async fn take_over(store: &Store, runner: RunnerId, limit: Duration, dead: Vec<L
         tracing::warn!(from = %taken.from, tasks = taken.tasks.len(), alone = taken.alone, "a runner died; its tasks go back");
         let settlements = settlements(store, &taken);
         telemetry::taken_over(1);
-        if let Err(error) = settle(store, limit, &taken, settlements).await {
+        if let Err(error) = put_back::settle(store, limit, &taken.tasks, settlements).await {
             tracing::warn!(%error, "tasks of a dead runner could not be put back yet");
         }
     }
 }
 
 fn settlements(store: &Store, taken: &TakenOver) -> Vec<Settlement> {
-    let ending = |task: &crate::backend::LeasedTask| {
-        let handler = store.registry().handler(task.definition);
-        // A task whose handler is not known here is judged by the defaults.
-        let max_attempts = task.max_attempts.unwrap_or_else(|| {
-            handler.as_ref().map_or(retry::MAX_ATTEMPTS, |handler| handler.max_attempts)
-        });
-        let backoff = handler.map_or_else(Default::default, |handler| handler.backoff.clone());
-        let standing =
-            Standing { suspect: task.suspect, ..Standing::running(task.attempts, max_attempts) };
-        let policy = Policy { backoff: &backoff, chance: retry::chance() };
-        Settlement::new(
-            task.lease,
-            Ending::LeaseLost { alone: taken.alone }.settle(&standing, policy),
-        )
-    };
-    taken.tasks.iter().map(ending).collect()
-}
-
-async fn settle(
-    store: &Store,
-    limit: Duration,
-    taken: &TakenOver,
-    mut all: Vec<Settlement>,
-) -> Result<()> {
-    while !all.is_empty() {
-        let rest = all.split_off(all.len().min(BATCH_MAX));
-        let request = Settle::new(all);
-        let settled = store.backend().settle(&request);
-        let settled = deadline(limit, "putting tasks back", settled).await?;
-        store.meters().put_back(taken, store, &request, &settled);
-        store.tell_settled(&request, &settled);
-        all = rest;
-    }
-    Ok(())
+    let ending = || Ending::LeaseLost { alone: taken.alone };
+    taken.tasks.iter().map(|task| put_back::settlement(store, task, ending())).collect()
 }
 
 #[cfg(test)]

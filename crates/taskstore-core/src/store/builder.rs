@@ -139,6 +139,7 @@ impl StoreBuilder {
                 endings: Endings::default(),
                 layers: self.layers,
                 meters: Meters::default(),
+                sweeping: tokio::sync::Mutex::new(()),
             }),
         }
     }

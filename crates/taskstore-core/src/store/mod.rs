@@ -19,6 +19,7 @@ mod reschedule;
 mod run;
 mod run_error;
 mod schema;
+mod sweep;
 mod tasks;
 mod wait_for;
 
@@ -37,6 +38,7 @@ pub use queues::Queues;
 pub use reschedule::Reschedule;
 use run_error::ErrorHandler;
 pub use run_error::RunError;
+pub use sweep::SweepReport;
 pub use tasks::Tasks;
 
 use crate::{
@@ -93,6 +95,7 @@ struct Inner {
     endings: Endings,
     layers: Layers,
     meters: Meters,
+    sweeping: tokio::sync::Mutex<()>,
 }
 
 impl Store {
@@ -164,6 +167,11 @@ impl Store {
     /// The definitions that were seen a moment ago.
     fn definition_cache(&self) -> &DefinitionCache {
         &self.inner.definitions
+    }
+
+    /// Waits until no other runner of this store sweeps.
+    pub(crate) async fn sweeping(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.inner.sweeping.lock().await
     }
 
     /// How many tasks a runner runs at the same time unless it says otherwise.

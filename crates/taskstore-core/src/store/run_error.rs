@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, QueueName, TaskId};
+use crate::{Error, QueueName, Status, TaskId};
 
 /// What the error handler of a store is told.
 #[non_exhaustive]
@@ -45,6 +45,13 @@ pub enum RunError {
     /// Another runner took the task's lease over: what this one did for it is not stored.
     #[error("the lease was lost to another runner")]
     LeaseLost,
+    /// The task was in no place, because somebody has changed the tables by hand. It was put back, or
+    /// has ended.
+    #[error("it was in no place, as if somebody had changed the tables by hand; it is {status}")]
+    Astray {
+        /// The status that it has.
+        status: Status,
+    },
     /// The database did not do what a runner asked of it. The runner tries again by itself.
     #[error(transparent)]
     Storage(#[from] Error),

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use crate::{
     Alias, Error, QueueName, Store,
-    backend::{Fate, Lease, LeasedTask, Settle, Settled, TakenOver},
+    backend::{Fate, Lease, LeasedTask, Settle, Settled},
     runner::Outcome,
 };
 
@@ -172,7 +172,7 @@ impl Meters {
     /// them counts them as lost, if it lives.
     pub(crate) fn put_back(
         &self,
-        taken: &TakenOver,
+        tasks: &[LeasedTask],
         store: &Store,
         request: &Settle,
         settled: &Settled,
@@ -181,7 +181,7 @@ impl Meters {
             let Fate::Applied { status } = fate else { continue };
             let outcome = Outcome::saved(&settlement.to, *status);
             let lease = settlement.lease;
-            let Some(task) = taken.tasks.iter().find(|task| task.lease == lease) else { continue };
+            let Some(task) = tasks.iter().find(|task| task.lease == lease) else { continue };
             let Some(handler) = store.registry().handler(task.definition) else { continue };
             if outcome != Outcome::Released {
                 self.kind(&task.queue, &handler.alias).ended(outcome);

@@ -7,7 +7,7 @@ use time::UtcDateTime;
 
 use crate::{
     Alias, Error, QueueName, Store,
-    backend::{Lease, LeasedTask, Settle, Settled, TakenOver},
+    backend::{Lease, LeasedTask, Settle, Settled},
 };
 
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ impl Meters {
         Running
     }
 
-    pub(crate) fn put_back(&self, _: &TakenOver, _: &Store, _: &Settle, _: &Settled) {}
+    pub(crate) fn put_back(&self, _: &[LeasedTask], _: &Store, _: &Settle, _: &Settled) {}
 }
 
 #[derive(Debug)]

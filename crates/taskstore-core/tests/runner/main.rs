@@ -7,4 +7,5 @@ mod middleware;
 mod modes;
 mod outcomes;
 mod stopping;
+mod sweeping;
 mod terms;

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, ops::ControlFlow};
 
 use taskstore_core::{
-    Error, LeaseId, QueueName, Result,
+    DefinitionId, Error, LeaseId, QueueName, Result,
     backend::{Claim, Claimed, Known, LeasedTask},
     clock,
 };
@@ -80,9 +80,16 @@ fn definitions_passed_by(session: &Session<'_>, known: &Known) -> Result<Option<
 struct Taking<'a> {
     claim: &'a Claim,
     passed_by: Option<String>,
-    tasks: Vec<(QueueName, LeasedRow)>,
+    tasks: Vec<Taken>,
     bytes: usize,
     full: bool,
+}
+
+/// A task that was taken from ready.
+struct Taken {
+    queue: QueueName,
+    definition: DefinitionId,
+    row: LeasedRow,
 }
 
 impl Taking<'_> {
@@ -91,71 +98,108 @@ impl Taking<'_> {
         if session.statements.finds(Sql::QueuePaused, [queue.as_str()])? {
             return Ok(());
         }
-        let before = self.tasks.len();
+        let enough = self.tasks.len() + room;
+        // What was dropped made no task, so there may be more behind it.
+        while self.take_head(session, queue, enough - self.tasks.len())? > 0
+            && self.tasks.len() < enough
+            && !self.full
+        {}
+        Ok(())
+    }
+
+    /// Takes the head of the queue; answers how many rows were dropped, because somebody has deleted
+    /// their definition by hand. The sweep finds their tasks.
+    fn take_head(
+        &mut self,
+        session: &Session<'_>,
+        queue: &QueueName,
+        room: usize,
+    ) -> Result<usize> {
         let limit = i64::try_from(room).unwrap_or(i64::MAX);
         let passed_by = self.passed_by.take();
-        let read = |row: &rusqlite::Row<'_>| {
-            let row = LeasedRow::read(row)?;
-            let bytes = self.bytes.saturating_add(row.parameters.len());
-            if bytes > self.claim.bytes_max && !self.tasks.is_empty() {
-                self.full = true;
-                return Ok(ControlFlow::Break(()));
+        let mut keys = Vec::new();
+        let before = self.tasks.len();
+        session.definitions(|known| {
+            let read = |row: &rusqlite::Row<'_>| {
+                let row = LeasedRow::read(row)?;
+                let key = Key { priority: row.priority, run_at: row.run_at, task: row.seq };
+                let Some(definition) = known.find(row.definition) else {
+                    keys.push(key);
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let bytes = self.bytes.saturating_add(row.parameters.len());
+                if bytes > self.claim.bytes_max && !self.tasks.is_empty() {
+                    self.full = true;
+                    return Ok(ControlFlow::Break(()));
+                }
+                self.bytes = bytes;
+                keys.push(key);
+                self.tasks.push(Taken { queue: queue.clone(), definition, row });
+                Ok(ControlFlow::Continue(()))
+            };
+            let statements = &session.statements;
+            match &passed_by {
+                None => statements.each(Sql::ClaimReady, (queue.as_str(), limit), read),
+                Some(list) => {
+                    statements.each(Sql::ClaimReadyExcept, (queue.as_str(), limit, list), read)
+                }
             }
-            self.bytes = bytes;
-            self.tasks.push((queue.clone(), row));
-            Ok(ControlFlow::Continue(()))
-        };
-        let statements = &session.statements;
-        match &passed_by {
-            None => statements.each(Sql::ClaimReady, (queue.as_str(), limit), read)?,
-            Some(list) => {
-                statements.each(Sql::ClaimReadyExcept, (queue.as_str(), limit, list), read)?;
-            }
-        }
+        })?;
         self.passed_by = passed_by;
-        let taken = self.tasks.get(before..).unwrap_or_default();
-        remove(session, queue, taken, self.passed_by.is_none())
+        remove(session, queue, &keys, self.passed_by.is_none())?;
+        let dropped = keys.len() - (self.tasks.len() - before);
+        if dropped > 0 {
+            tracing::error!(%queue, dropped, "ready tasks whose definition is gone are out of its way");
+        }
+        Ok(dropped)
     }
 }
 
-/// Whoever deletes the row has the task.
-fn remove(
-    session: &Session<'_>,
-    queue: &QueueName,
-    taken: &[(QueueName, LeasedRow)],
-    whole_head: bool,
-) -> Result<()> {
-    let key = |row: &LeasedRow| (queue.as_str().to_owned(), row.priority, row.run_at, row.seq);
-    let removed = match taken.last() {
+/// Where a row stands in its queue.
+#[derive(Clone, Copy)]
+struct Key {
+    priority: i64,
+    run_at: i64,
+    task: i64,
+}
+
+/// Whoever deletes the row has the task. Rows among them that have no task, because somebody has
+/// deleted its record or parameters by hand, go with them.
+fn remove(session: &Session<'_>, queue: &QueueName, keys: &[Key], whole_head: bool) -> Result<()> {
+    let row = |key: &Key| (queue.as_str().to_owned(), key.priority, key.run_at, key.task);
+    let removed = match keys.last() {
         None => 0,
-        Some((_, last)) if whole_head => session.execute(Sql::ClaimDelete, key(last))?,
+        Some(last) if whole_head => session.execute(Sql::ClaimDelete, row(last))?,
         Some(_) => {
             let mut removed = 0;
-            for (_, row) in taken {
-                removed += session.execute(Sql::ReadyDelete, key(row))?;
+            for key in keys {
+                removed += session.execute(Sql::ReadyDelete, row(key))?;
             }
             removed
         }
     };
-    if removed == taken.len() {
-        return Ok(());
+    match removed.checked_sub(keys.len()) {
+        Some(0) => Ok(()),
+        Some(dropped) => {
+            tracing::error!(%queue, dropped, "ready rows without a task are out of its way");
+            Ok(())
+        }
+        None => Err(Error::backend(format!(
+            "queue {queue}: {} tasks to claim, {removed} rows removed",
+            keys.len()
+        ))),
     }
-    Err(Error::backend(format!(
-        "queue {queue}: {} tasks to claim, {removed} rows removed; a record or its parameters are missing",
-        taken.len()
-    )))
 }
 
 fn lease_them(
     session: &Session<'_>,
     claim: &Claim,
-    rows: Vec<(QueueName, LeasedRow)>,
+    taken: Vec<Taken>,
     now: i64,
 ) -> Result<Vec<LeasedTask>> {
-    let mut tasks = Vec::with_capacity(rows.len());
-    let mut pairs = Vec::with_capacity(rows.len());
-    for (queue, row) in rows {
-        let definition = session.definitions(|known| known.id(row.definition))?;
+    let mut tasks = Vec::with_capacity(taken.len());
+    let mut pairs = Vec::with_capacity(taken.len());
+    for Taken { queue, definition, row } in taken {
         let seq = row.seq;
         pairs.push((seq, row.turn));
         let task = row.into_task(claim.lease, definition, queue, now)?;

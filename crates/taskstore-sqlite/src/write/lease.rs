@@ -8,7 +8,7 @@ use taskstore_core::{
 };
 
 use crate::{
-    convert::{LeasedRow, duration, lease_id, lease_key, number},
+    convert::{LeasedRow, duration, lease_id, lease_key, no_definition, number},
     session::Session,
     sql::Sql,
 };
@@ -126,7 +126,9 @@ fn into_task(
     batch: LeaseId,
     now: i64,
 ) -> Result<LeasedTask> {
-    let definition = session.definitions(|known| known.id(row.definition))?;
+    // One that is gone stops nobody: the task goes back to its queue, and the sweep finds it there.
+    let definition = session.definitions(|known| Ok(known.find(row.definition)))?;
+    let definition = definition.unwrap_or_else(no_definition);
     let seq = row.seq;
     let task = row.into_task(batch, definition, QueueName::new(&queue)?, now)?;
     session.remember(task.lease, seq);

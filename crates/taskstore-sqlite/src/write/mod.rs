@@ -14,6 +14,7 @@ mod queue;
 mod report;
 mod result;
 mod settle;
+mod sweep;
 
 pub(crate) use claim::{claim, recall};
 pub(crate) use control::control;
@@ -24,3 +25,4 @@ pub(crate) use promote::promote;
 pub(crate) use queue::put_queue;
 pub(crate) use report::report;
 pub(crate) use settle::settle;
+pub(crate) use sweep::sweep;

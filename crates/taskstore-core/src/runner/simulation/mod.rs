@@ -52,6 +52,7 @@ fn whatever_fails_everything_ends_once_and_nothing_is_charged_that_did_not_start
             "poison",
             "stop",
             "take-over",
+            "sweep",
         ] {
             assert!(faults.contains_key(fault), "{fault} never happened: it proves nothing of it");
         }

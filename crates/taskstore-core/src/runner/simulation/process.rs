@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     LeaseId, QueueName, RunnerId, TaskId,
-    backend::{Known, Lease},
+    backend::{Cursor, Known, Lease},
     runner::machine::{Config, Machine, Moment},
     watcher::Watcher,
 };
@@ -37,6 +37,8 @@ pub(super) struct Process {
     pub(super) paused_until: Moment,
     pub(super) stopping: bool,
     pub(super) stopped: bool,
+    /// Where its sweep goes on.
+    pub(super) swept: Option<Cursor>,
 }
 
 impl Process {
@@ -67,6 +69,7 @@ impl Process {
             paused_until: Moment::ZERO,
             stopping: false,
             stopped: false,
+            swept: None,
         }
     }
 

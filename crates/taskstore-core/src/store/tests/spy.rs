@@ -16,7 +16,7 @@ use crate::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
         MigrationReport, Outcome, Page, Promote, Promoted, QueueQuery, QueueSettings, Report,
-        Settle, Settled, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
+        Settle, Settled, Sweep, Swept, TakeOver, TakenOver, TaskFilter, TaskQuery, WorkFound,
     },
 };
 
@@ -144,6 +144,10 @@ impl Backend for Spy {
 
     async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>> {
         spied!(self.take_over(request))
+    }
+
+    async fn sweep(&self, request: &Sweep) -> Result<Swept> {
+        spied!(self.sweep(request))
     }
 
     async fn control(&self, request: &Control) -> Result<Vec<Outcome>> {

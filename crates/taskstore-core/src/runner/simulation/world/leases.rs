@@ -3,7 +3,7 @@
 use super::{Happening, SECOND, World, at_once, handlers::decide};
 use crate::{
     Backend, LeaseId,
-    backend::{LateLease, LeasedTask, Pulse, Settle, Settlement, TakeOver},
+    backend::{LateLease, LeasedTask, Pulse, Settle, Settlement, Sweep, TakeOver},
     lifecycle::Ending,
     runner::{
         machine::{Event, Moment},
@@ -82,5 +82,29 @@ impl World {
             at_once(self.store.settle(&Settle::new(settlements))).expect("it settles");
         }
         self.hint();
+    }
+
+    /// Nothing is ever out of its place here, so a sweep that finds something took it from somebody.
+    pub(super) fn sweep(&mut self, life: Life) {
+        if let Some(until) = self.paused_until(life) {
+            return self.at(until, Happening::Sweep(life));
+        }
+        let (now, away) = (self.now, self.away);
+        let Some(process) = self.living(life) else { return };
+        let mut sweep = Sweep::new(process.runner, 10);
+        sweep.after = process.swept.take();
+        self.at(now + SECOND, Happening::Sweep(life));
+        if away {
+            return;
+        }
+        let swept = at_once(self.store.sweep(&sweep)).expect("the memory backend sweeps");
+        self.fault("sweep");
+        for stray in swept.strays {
+            let task = stray.task.lease.task;
+            self.ledger.violation(format!("a sweep took {task}, which was in its place"));
+        }
+        if let Some(process) = self.living(life) {
+            process.swept = swept.next;
+        }
     }
 }

@@ -50,6 +50,7 @@ enum Happening {
     Beat(Life),
     Watch(Life),
     WatchRead(Life, Moment, Vec<LateLease>),
+    Sweep(Life),
 }
 
 /// One simulated world.
@@ -190,6 +191,7 @@ impl World {
             Happening::Beat(life) => self.beat(life),
             Happening::Watch(life) => self.watch(life),
             Happening::WatchRead(life, began, late) => self.watch_read(life, began, &late),
+            Happening::Sweep(life) => self.sweep(life),
         }
     }
 
@@ -212,6 +214,7 @@ impl World {
         self.at(self.now, Happening::Event(life, Event::Tick));
         self.at(self.now + SECOND, Happening::Beat(life));
         self.at(self.now + LEASE / 8, Happening::Watch(life));
+        self.at(self.now + SECOND, Happening::Sweep(life));
     }
 
     fn crash(&mut self, process: usize) {
