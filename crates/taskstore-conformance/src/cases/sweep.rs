@@ -238,7 +238,7 @@ async fn given_a_stray_with_a_key_when_swept_then_it_holds_the_key_until_it_ends
     let stray = c.sweep_finds(id).await;
     assert!(stray.task.keyed);
     let again = c.keyed_task("k").await;
-    assert_eq!(c.enqueue(&[again.clone()]).await, [Enqueued::Duplicate(id)]);
+    assert_eq!(c.enqueue(std::slice::from_ref(&again)).await, [Enqueued::Duplicate(id)]);
     c.end(stray.task.lease, failed("never"), Status::Failed).await;
     assert_eq!(c.enqueue(&[again]).await, [Enqueued::Stored]);
 }
