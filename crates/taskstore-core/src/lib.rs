@@ -43,7 +43,7 @@ pub use model::{
     UniqueHash,
 };
 pub use retry::{Backoff, MAX_ATTEMPTS};
-pub use runner::{RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
+pub use runner::{QueueOptions, RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
     Bulk, BulkReport, BulkReschedule, CliReport, CreateDefinition, Definitions, EnqueueMany,
     EnqueueOne, EnqueueOutcome, ExecuteCli, FindTasks, HandlerInfo, ListDefinitions, Queues,

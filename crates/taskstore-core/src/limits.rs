@@ -47,6 +47,8 @@ pub const LEASE_MIN: Duration = Duration::from_secs(2);
 pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most tasks that a runner runs at the same time: 10,000.
 pub const CONCURRENCY_MAX: usize = 10_000;
+/// The largest weight of a queue: 1,000.
+pub const WEIGHT_MAX: u32 = 1_000;
 
 /// Refuses a text that is too long in bytes, or holds a NUL, which not every engine can store.
 ///

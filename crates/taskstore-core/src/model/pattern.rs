@@ -79,7 +79,6 @@ impl QueuePattern {
     }
 
     /// Whether there can be a queue that both mean.
-    #[cfg_attr(not(test), expect(dead_code, reason = "runners of patterns come with it"))]
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         let (ours, theirs) = (self.letters(), other.letters());
         // Whether what is left of ours and theirs, from the end on, can be the same text. A row is

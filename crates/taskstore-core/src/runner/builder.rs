@@ -8,13 +8,14 @@ use super::{
     handle::{Done, RunnerHandle},
     known,
     machine::Config,
+    queue_options::{QueueOptions, Served},
     shell::Shell,
     summary::Summary,
     sweeping::sweep_slowly,
     watch::watch,
 };
 use crate::{
-    Error, LeaseId, QueueName, Result, RunnerId,
+    Error, LeaseId, QueueName, QueuePattern, Result, RunnerId,
     limits::{self, CONCURRENCY_MAX, LEASE_MAX, LEASE_MIN},
     store::Store,
 };
@@ -40,7 +41,7 @@ const GRACE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct RunnerBuilder {
     store: Store,
-    queues: Vec<QueueName>,
+    queues: Vec<Served>,
     concurrency: usize,
     prefetch: usize,
     poll: Duration,
@@ -66,16 +67,65 @@ impl RunnerBuilder {
     }
 
     /// Serves this queue; repeat it for more. They are served strictly in the order named: while the
-    /// first has work, the second waits. Without any, `default` is served.
-    pub fn queue(mut self, name: impl AsRef<str>) -> Self {
-        match QueueName::new(name.as_ref()) {
-            Ok(queue) if self.queues.contains(&queue) => {
-                self.bad(Error::invalid("queue", format!("{queue} is named twice")));
+    /// first has work, the second waits. [Weights](QueueOptions::weight) change that. Without any
+    /// queue, `default` is served.
+    pub fn queue(self, name: impl AsRef<str>) -> Self {
+        self.queue_with(name, QueueOptions::new())
+    }
+
+    /// Serves this queue by weight, or with a limit of its own.
+    ///
+    /// ```
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+    /// use taskstore_core::{MemoryBackend, QueueOptions, Store};
+    ///
+    /// let store = Store::new(MemoryBackend::new());
+    /// let runner = store
+    ///     .runner()
+    ///     .queue_with("mail", QueueOptions::new().weight(3))
+    ///     // A third as often as mail while both have work, and never more than two at a time.
+    ///     .queue_with("reports", QueueOptions::new().weight(1).concurrency(2))
+    ///     .start()
+    ///     .await?;
+    /// runner.stop().await;
+    /// # Ok::<(), taskstore_core::Error>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn queue_with(mut self, name: impl AsRef<str>, options: QueueOptions) -> Self {
+        let queue = QueueName::new(name.as_ref()).map(QueuePattern::from);
+        self.serve(queue, options);
+        self
+    }
+
+    /// Serves every queue whose name matches, also those that appear later; `*` stands for any number
+    /// of any characters. See [`queues_matching_with`](Self::queues_matching_with).
+    pub fn queues_matching(self, pattern: impl AsRef<str>) -> Self {
+        self.queues_matching_with(pattern, QueueOptions::new())
+    }
+
+    /// Serves every queue whose name matches, also those that appear later: each as if it had been
+    /// named with these options, so that each has this weight and this limit for itself. Among
+    /// each other they share evenly, whatever the rest does. A queue that is also named keeps what it was
+    /// named with; of several patterns the first that matches counts.
+    pub fn queues_matching_with(mut self, pattern: impl AsRef<str>, options: QueueOptions) -> Self {
+        self.serve(QueuePattern::new(pattern.as_ref()), options);
+        self
+    }
+
+    /// Serves every queue there is, also those that appear later.
+    pub fn all_queues(self) -> Self {
+        self.queues_matching("*")
+    }
+
+    fn serve(&mut self, queues: Result<QueuePattern>, options: QueueOptions) {
+        match queues.and_then(|queues| options.serve(queues)) {
+            Ok(served) if self.queues.iter().any(|other| other.queues == served.queues) => {
+                self.bad(Error::invalid("queue", format!("{} is named twice", served.queues)));
             }
-            Ok(queue) => self.queues.push(queue),
+            Ok(served) => self.queues.push(served),
             Err(error) => self.bad(error),
         }
-        self
     }
 
     /// One task at a time in this runner, in claim order.
@@ -127,7 +177,8 @@ impl RunnerBuilder {
     ///
     /// # Errors
     /// [`Error::Invalid`] names a setting that cannot be accepted; [`Error::AlreadyExists`]: one of
-    /// its queues is served by this store already; [`Error::Schema`]: the tables are missing, or not
+    /// its queues is served by this store already, or matches a pattern that is, or the other way
+    /// round; [`Error::Schema`]: the tables are missing, or not
     /// those that this code works with; [`Error::Unavailable`]: the store cannot be reached.
     pub async fn start(self) -> Result<RunnerHandle> {
         self.launch(false).await
@@ -174,7 +225,7 @@ impl RunnerBuilder {
             return Err(error);
         }
         if self.queues.is_empty() {
-            self.queues.push(QueueName::default());
+            self.serve(Ok(QueueName::default().into()), QueueOptions::new());
         }
         if !(1..=CONCURRENCY_MAX).contains(&self.concurrency) {
             return Err(Error::invalid(
@@ -197,7 +248,8 @@ impl RunnerBuilder {
     async fn launch(mut self, once: bool) -> Result<RunnerHandle> {
         self.check()?;
         let store = self.store;
-        let reservation = store.runners().reserve(&self.queues)?;
+        let queues: Vec<_> = self.queues.iter().map(|served| served.queues.clone()).collect();
+        let reservation = store.runners().reserve(&queues)?;
         store.backend().check_schema().await?;
         let runner = RunnerId::new();
         let config = Config {
@@ -217,7 +269,7 @@ impl RunnerBuilder {
         let handlers = store.registry().definitions().len();
         tracing::info!(
             %runner,
-            queues = ?config.queues,
+            ?queues,
             concurrency = config.concurrency,
             handlers,
             "runner starts"

@@ -14,6 +14,7 @@ mod machine;
 mod news;
 mod outcome;
 mod put_back;
+mod queue_options;
 mod runners;
 mod shell;
 mod signal;
@@ -28,6 +29,8 @@ pub(crate) use execute::run_handler;
 pub use handle::{RunnerHandle, Stopped};
 #[cfg(feature = "metrics")]
 pub(crate) use outcome::Outcome;
+pub use queue_options::QueueOptions;
+pub(crate) use queue_options::Served;
 pub(crate) use runners::Runners;
 pub use signal::shutdown_signal;
 pub use summary::Summary;

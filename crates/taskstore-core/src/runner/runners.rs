@@ -1,46 +1,66 @@
 //! The runners of one store: no queue is served twice, and all can be stopped.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::handle::RunnerHandle;
-use crate::{Error, QueueName, Result};
+use crate::{Error, QueueName, QueuePattern, Result};
 
-/// The queues that are served, each with the runner that serves it, once it has started.
+/// The runners that serve queues.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Runners {
-    queues: Arc<Mutex<HashMap<QueueName, Option<RunnerHandle>>>>,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    made: u64,
+    serving: Vec<Serving>,
+}
+
+/// What one runner serves.
+#[derive(Debug)]
+struct Serving {
+    number: u64,
+    queues: Vec<QueuePattern>,
+    /// The runner, once it has started.
+    handle: Option<RunnerHandle>,
 }
 
 impl Runners {
     /// Keeps these queues for one runner until the reservation is dropped.
     ///
     /// # Errors
-    /// [`AlreadyExists`](Error::AlreadyExists): one of them is served already.
-    pub(super) fn reserve(&self, queues: &[QueueName]) -> Result<Reservation> {
-        let mut served = self.lock();
-        if let Some(queue) = queues.iter().find(|queue| served.contains_key(queue)) {
-            return Err(Error::already_exists("runner for queue", queue));
+    /// [`AlreadyExists`](Error::AlreadyExists): one of them is served already, or could be, because it
+    /// matches a pattern that is served.
+    pub(super) fn reserve(&self, queues: &[QueuePattern]) -> Result<Reservation> {
+        let mut state = self.lock();
+        let served = || state.serving.iter().flat_map(|serving| &serving.queues);
+        for queue in queues {
+            if let Some(other) = served().find(|other| other.overlaps(queue)) {
+                let key = if other == queue {
+                    queue.to_string()
+                } else {
+                    format!("{queue}, which overlaps {other},")
+                };
+                return Err(Error::already_exists("runner for queue", &key));
+            }
         }
-        served.extend(queues.iter().map(|queue| (queue.clone(), None)));
-        Ok(Reservation { runners: self.clone(), queues: queues.to_vec() })
+        state.made += 1;
+        let number = state.made;
+        state.serving.push(Serving { number, queues: queues.to_vec(), handle: None });
+        Ok(Reservation { runners: self.clone(), number })
     }
 
-    /// The runners of all queues, or of one; a runner of several queues comes as often.
+    /// The runners of all queues, or of one.
     pub(crate) fn handles(&self, queue: Option<&QueueName>) -> Vec<RunnerHandle> {
-        let served = self.lock();
-        let wanted = |name: &QueueName| queue.is_none_or(|queue| queue == name);
-        served
-            .iter()
-            .filter(|(name, _)| wanted(name))
-            .filter_map(|(_, handle)| handle.clone())
-            .collect()
+        let serves = |serving: &&Serving| {
+            queue.is_none_or(|queue| serving.queues.iter().any(|served| served.matches(queue)))
+        };
+        self.lock().serving.iter().filter(serves).filter_map(|s| s.handle.clone()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<QueueName, Option<RunnerHandle>>> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -48,24 +68,21 @@ impl Runners {
 #[derive(Debug)]
 pub(super) struct Reservation {
     runners: Runners,
-    queues: Vec<QueueName>,
+    number: u64,
 }
 
 impl Reservation {
     /// The runner has started.
     pub(super) fn started(&self, handle: &RunnerHandle) {
-        let mut served = self.runners.lock();
-        for queue in &self.queues {
-            served.insert(queue.clone(), Some(handle.clone()));
+        let mut state = self.runners.lock();
+        for serving in state.serving.iter_mut().filter(|serving| serving.number == self.number) {
+            serving.handle = Some(handle.clone());
         }
     }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let mut served = self.runners.lock();
-        for queue in &self.queues {
-            served.remove(queue);
-        }
+        self.runners.lock().serving.retain(|serving| serving.number != self.number);
     }
 }

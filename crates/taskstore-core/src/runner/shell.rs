@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     Backend, Error, LeaseId, QueueName, QueuePattern, Result, RunnerId, TaskId,
-    backend::{LeasedTask, Report, Settle, Settled, Settlement},
+    backend::{FindWork, LeasedTask, Report, Settle, Settled, Settlement, WorkFound},
     clock,
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
@@ -52,7 +52,7 @@ pub(super) struct Shell {
     runner: RunnerId,
     machine: Machine,
     keeper: Keeper,
-    queues: Vec<QueueName>,
+    queues: Vec<QueuePattern>,
     /// Moments of the machine count from here.
     started: Instant,
     /// Every call to the store is given up after this time.
@@ -78,7 +78,7 @@ impl Shell {
             store,
             runner: config.runner,
             keeper,
-            queues: config.queues.clone(),
+            queues: config.queues.iter().map(|served| served.queues.clone()).collect(),
             started,
             deadline: call_limit(config.lease_for),
             poll: config.poll,
@@ -183,7 +183,6 @@ impl Shell {
             let (queues, at_most) = (self.queues.clone(), self.poll);
             let mut hint: Hint = Box::pin(async move {
                 let began = Instant::now();
-                let queues: Vec<QueuePattern> = queues.into_iter().map(Into::into).collect();
                 backend.wait_for_work(&queues, at_most).await;
                 began.elapsed() < at_most
             });
@@ -212,6 +211,11 @@ impl Shell {
                     move |result| Event::Isolated { request, result },
                 );
             }
+            Action::FindWork(request) => self.call(
+                "looking for work",
+                move |store| async move { find_work(&*store, request).await },
+                Event::WorkFound,
+            ),
             Action::Promote(request) => self.call(
                 "promote",
                 move |store| async move { store.promote(&request).await },
@@ -345,8 +349,7 @@ impl Shell {
     /// A lost lease is rare: the queue for the error handler is looked up.
     fn lost(&self, task: TaskId) {
         tracing::warn!(%task, "its lease was lost to another runner; the result was refused");
-        let (store, fallback) =
-            (self.store.clone(), self.queues.first().cloned().unwrap_or_default());
+        let (store, fallback) = (self.store.clone(), self.queue());
         tokio::spawn(async move {
             let queue = match store.backend().task(task).await {
                 Ok(Some(found)) => found.queue,
@@ -358,8 +361,12 @@ impl Shell {
 
     fn trouble(&self, error: Error) {
         tracing::warn!(%error, "the store failed; trying again");
-        let queue = self.queues.first().cloned().unwrap_or_default();
-        self.store.report_error(&queue, None, &RunError::Storage(error));
+        self.store.report_error(&self.queue(), None, &RunError::Storage(error));
+    }
+
+    /// The first queue that is named: whoever is told of an error wants to know of which runner.
+    fn queue(&self) -> QueueName {
+        self.queues.iter().find_map(QueuePattern::name).cloned().unwrap_or_default()
     }
 }
 
@@ -383,6 +390,20 @@ impl Listener for Ear {
 
     fn trouble(&self, error: Error) {
         let _ = self.news.send(News::Trouble(error));
+    }
+}
+
+/// All that is found, part by part.
+async fn find_work(backend: &dyn Backend, mut request: FindWork) -> Result<WorkFound> {
+    let mut found = WorkFound::default();
+    loop {
+        let part = backend.find_work(&request).await?;
+        found.queues.extend(part.queues);
+        found.due_in = part.due_in;
+        match part.next {
+            Some(next) => request.after = Some(next),
+            None => return Ok(found),
+        }
     }
 }
 

@@ -1,10 +1,13 @@
 //! Tasks that were claimed ahead and wait for a slot, in claim order.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{HashMap, VecDeque},
+    time::Duration,
+};
 
 use super::{Action, Machine, Moment};
 use crate::{
-    Backoff, LeaseId,
+    Backoff, LeaseId, QueueName,
     backend::{Lease, LeasedTask, Settlement},
     clock,
     lifecycle::{Ending, Policy, Standing},
@@ -23,6 +26,8 @@ pub(super) struct Waiting {
     pub(super) leased_at: Moment,
     /// When it is too late to start it.
     pub(super) start_by: Option<Moment>,
+    /// Its queue's own limit.
+    pub(super) limit: Option<usize>,
     pub(super) task: LeasedTask,
 }
 
@@ -31,17 +36,55 @@ pub(super) struct Buffer {
     tasks: VecDeque<Waiting>,
     /// How many of them are suspects, which wait for one another.
     suspects: usize,
+    /// Of queues with limits of their own, suspects apart.
+    limited: HashMap<QueueName, Held>,
+}
+
+/// What is here of a queue with a limit.
+#[derive(Debug)]
+struct Held {
+    tasks: usize,
+    limit: usize,
 }
 
 impl Buffer {
     pub(super) fn push(&mut self, waiting: Waiting) {
         self.suspects += usize::from(waiting.task.suspect);
+        if let (Some(limit), false) = (waiting.limit, waiting.task.suspect) {
+            let queue = waiting.task.queue.clone();
+            self.limited.entry(queue).or_insert(Held { tasks: 0, limit }).tasks += 1;
+        }
         self.tasks.push_back(waiting);
     }
 
-    /// The tasks that wait only for a slot.
-    pub(super) fn ready(&self) -> usize {
+    fn left(&mut self, waiting: &Waiting) {
+        if waiting.task.suspect {
+            self.suspects -= 1;
+        } else if let Some(held) = self.limited.get_mut(&waiting.task.queue) {
+            held.tasks -= 1;
+            if held.tasks == 0 {
+                self.limited.remove(&waiting.task.queue);
+            }
+        }
+    }
+
+    /// The tasks that wait only for a slot: neither for another suspect, nor for another of their
+    /// queue to end.
+    pub(super) fn ready(&self, running_in: impl Fn(&QueueName) -> usize) -> usize {
+        let blocked = |(queue, held): (&QueueName, &Held)| {
+            held.tasks.saturating_sub(held.limit.saturating_sub(running_in(queue)))
+        };
+        self.unsuspected() - self.limited.iter().map(blocked).sum::<usize>()
+    }
+
+    /// All but the suspects.
+    pub(super) fn unsuspected(&self) -> usize {
         self.tasks.len() - self.suspects
+    }
+
+    /// How many wait of a queue with a limit, suspects apart.
+    pub(super) fn held(&self, queue: &QueueName) -> usize {
+        self.limited.get(queue).map_or(0, |held| held.tasks)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -51,16 +94,16 @@ impl Buffer {
     /// The first task that `may_start`.
     pub(super) fn pop(&mut self, may_start: impl Fn(&Waiting) -> bool) -> Option<Waiting> {
         let at = self.tasks.iter().position(may_start)?;
-        let popped = self.tasks.remove(at);
-        self.suspects -= popped.iter().filter(|waiting| waiting.task.suspect).count();
-        popped
+        let popped = self.tasks.remove(at)?;
+        self.left(&popped);
+        Some(popped)
     }
 
     /// Takes out those for which `leave` says so.
     pub(super) fn take(&mut self, leave: impl Fn(&Waiting) -> bool) -> Vec<LeasedTask> {
         let (out, stay) = self.tasks.drain(..).partition::<VecDeque<_>, _>(leave);
         self.tasks = stay;
-        self.suspects = self.tasks.iter().filter(|waiting| waiting.task.suspect).count();
+        out.iter().for_each(|waiting| self.left(waiting));
         out.into_iter().map(|waiting| waiting.task).collect()
     }
 
@@ -82,8 +125,8 @@ impl Machine {
             return;
         }
         let stale = self.buffer.take(|waiting| waiting.since + HELD_MAX <= now);
-        if stale.iter().any(|task| !task.suspect) {
-            self.pace.stalled();
+        for task in stale.iter().filter(|task| !task.suspect) {
+            self.queues.pace(&task.queue).unwrap_or(&mut self.pace).stalled();
         }
         stale.into_iter().for_each(|task| self.release(&task));
     }

@@ -4,13 +4,16 @@
 //! back short, the queues are empty as far as this runner knows: it listens, claims once more
 //! (something may have come before it listened), and then sleeps until a hint, the next due task, or
 //! the poll. Polling alone is always correct.
+//!
+//! Where not all queues are known by name, it looks which have work before such a claim, and now and
+//! then while it is busy; when there is none, the look stands for the claim.
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Action, Machine, Moment, Phase};
+use super::{Action, Machine, Moment, Phase, queues::here};
 use crate::{
-    LeaseId, QueueName, Result,
-    backend::{Claim, Claimed, LeasedTask, Promote, Promoted, QueueShare},
+    LeaseId, Result,
+    backend::{Claim, Claimed, FindWork, LeasedTask, Promote, Promoted, WorkFound},
     limits::PARAMETERS_BYTES_MAX,
 };
 
@@ -23,6 +26,8 @@ const QUIET_MAX: Duration = Duration::from_millis(250);
 const PROMOTE_EVERY: Duration = Duration::from_millis(500);
 /// How soon again while somebody else holds what is due.
 const PROMOTE_AGAIN: Duration = Duration::from_millis(10);
+/// How often new queues are looked for while those that are known are never empty.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Most tasks in one promotion.
 const PROMOTE_MAX: u32 = 1_000;
 /// Most bytes of parameters in one claim.
@@ -53,13 +58,25 @@ pub(super) struct Claims {
     doubtful: VecDeque<(LeaseId, Moment)>,
     /// When the recall under way was sent.
     recalling: Option<Moment>,
+    /// Whether queues must be looked for, because not all are known by name.
+    looks: bool,
+    /// When that was done last; `None`: it must be done before the next claim.
+    looked_at: Option<Moment>,
+    /// The next claim asks what a look has just found.
+    fresh: bool,
+    /// Whether the claim under way asks every queue that had work when it was last listened for.
+    asks_all: bool,
 }
 
 impl Claims {
-    pub(super) fn new(poll: Duration, notified: bool) -> Self {
+    pub(super) fn new(poll: Duration, notified: bool, looks: bool) -> Self {
         Self {
             poll,
             notified,
+            looks,
+            looked_at: None,
+            fresh: false,
+            asks_all: false,
             next_at: Some(Moment::ZERO),
             promote_at: Some(Moment::ZERO),
             promoting: false,
@@ -120,21 +137,66 @@ impl Claims {
     }
 
     fn sent(&mut self, now: Moment) {
+        self.asks_all = !self.looks || self.fresh;
+        if !std::mem::take(&mut self.fresh) {
+            self.listen();
+        }
+        self.under_way(now);
+    }
+
+    /// A look was sent, which the claim will follow.
+    fn looks_around(&mut self, now: Moment) {
+        self.listen();
+        self.under_way(now);
+    }
+
+    fn under_way(&mut self, now: Moment) {
         self.in_flight = true;
         self.sent_at = now;
+        self.next_at = None;
+    }
+
+    fn listen(&mut self) {
         self.by_hint = std::mem::take(&mut self.hinted);
         // A hint that concerns work committed from here on must be heard.
         self.listened = self.drained || self.listening;
         self.listening = self.listened;
-        self.next_at = None;
     }
 
-    /// The answer came. When the claim was sent.
-    pub(super) fn came_back(&mut self, now: Moment, asked: u32, claimed: &Claimed) -> Moment {
+    /// Whether to look for queues before the next claim.
+    fn must_look(&self, now: Moment) -> bool {
+        let is_due = self.looked_at.is_none_or(|at| at + LOOK_EVERY <= now);
+        self.looks && !self.fresh && is_due
+    }
+
+    /// The look has found queues to ask.
+    fn looked(&mut self, now: Moment) {
         self.in_flight = false;
-        let got = u32::try_from(claimed.tasks.len()).unwrap_or(u32::MAX);
-        let bytes: usize = claimed.tasks.iter().map(|task| task.parameters.get().len()).sum();
-        self.drained = got < asked && bytes + PARAMETERS_BYTES_MAX < BYTES_MAX;
+        self.looked_at = Some(now);
+        self.fresh = true;
+        self.next_at = Some(now);
+    }
+
+    /// The look has found none.
+    fn found_nothing(&mut self, now: Moment, due_in: Option<Duration>) {
+        (self.asks_all, self.fresh) = (true, false);
+        self.came_back(now, 0, true, due_in);
+    }
+
+    /// The answer came; whether every queue that was asked was seen to its end. When the claim was
+    /// sent.
+    pub(super) fn came_back(
+        &mut self,
+        now: Moment,
+        got: usize,
+        seen: bool,
+        due_in: Option<Duration>,
+    ) -> Moment {
+        self.in_flight = false;
+        self.drained = seen && self.asks_all;
+        if seen || self.hinted {
+            self.looked_at = None;
+        }
         if got > 0 {
             (self.empty, self.false_hints) = (0, 0);
         } else {
@@ -149,7 +211,7 @@ impl Claims {
             self.promote_at = Some(self.promote_at.map_or(soon, |at| at.min(soon)));
             return self.sent_at;
         }
-        self.promote_at = claimed.due_in.map(|due| now + due);
+        self.promote_at = due_in.map(|due| now + due);
         self.next_at = Some(if self.hinted {
             now.max(self.sent_at + self.quiet())
         } else if self.listened {
@@ -171,6 +233,7 @@ impl Claims {
     /// The claim failed and took nothing.
     pub(super) fn failed(&mut self, now: Moment) {
         self.in_flight = false;
+        (self.fresh, self.looked_at) = (false, None);
         self.next_at = Some(now);
     }
 
@@ -184,26 +247,84 @@ impl Claims {
 impl Machine {
     /// So many tasks could be taken in.
     pub(super) fn wanted(&self) -> usize {
-        let room = self.slots.room(&self.config) + self.pace.prefetch();
-        room.saturating_sub(self.buffer.ready())
+        let most = self.config.prefetch_max;
+        let ahead = self.pace.prefetch() + self.queues.prefetch(here(&self.buffer, &self.slots));
+        let room = self.slots.room(&self.config);
+        let wanted = (room + ahead.min(most)).saturating_sub(self.ready());
+        // What waits for others of its queue takes no slot from the rest, but memory.
+        wanted.min((room + most).saturating_sub(self.buffer.unsuspected()))
     }
 
-    /// The claim to send along, if it is time for one.
+    /// The tasks that wait only for a slot.
+    pub(super) fn ready(&self) -> usize {
+        self.buffer.ready(|queue| self.slots.running_in(queue))
+    }
+
+    /// Whether there is a queue to ask, or may be one.
+    pub(super) fn may_ask(&self) -> bool {
+        self.claims.looks || self.queues.any_allows(here(&self.buffer, &self.slots))
+    }
+
+    /// Whether a queue that was at its limit has room again.
+    pub(super) fn wants_more(&self) -> bool {
+        self.queues.wants_more(here(&self.buffer, &self.slots))
+    }
+
+    /// The claim to send along, if it is time for one. Where queues must be looked for first, asks
+    /// for that instead.
     pub(super) fn make_claim(&mut self) -> Option<Claim> {
-        let wanted = u32::try_from(self.wanted()).unwrap_or(u32::MAX);
+        let wanted = self.wanted();
         let may = matches!(self.phase, Phase::Running) && self.claims.is_settled() && wanted > 0;
         if !may {
             return None;
         }
+        if self.claims.must_look(self.now) {
+            self.claims.looks_around(self.now);
+            self.act(Action::FindWork(FindWork::new(self.queues.patterns())));
+            return None;
+        }
+        let queues = self.queues.shares(wanted, here(&self.buffer, &self.slots));
+        if queues.is_empty() {
+            return None;
+        }
         self.claims.sent(self.now);
-        let mut claim = Claim::new(self.config.runner, [], wanted);
+        let at_most = u32::try_from(wanted).unwrap_or(u32::MAX);
+        let mut claim = Claim::new(self.config.runner, [], at_most);
         claim.lease = (self.config.new_lease)();
         claim.lease_for = self.config.lease_for;
         claim.bytes_max = BYTES_MAX;
         claim.known = self.config.known.clone();
-        let share = |queue: &QueueName| QueueShare { queue: queue.clone(), at_most: wanted };
-        claim.queues = self.config.queues.iter().map(share).collect();
+        claim.queues = queues;
         Some(claim)
+    }
+
+    /// Takes in what a claim brought.
+    pub(super) fn claimed(&mut self, lease: LeaseId, claimed: Claimed, asked: u32) {
+        let Claimed { tasks, due_in } = claimed;
+        let bytes: usize = tasks.iter().map(|task| task.parameters.get().len()).sum();
+        let whole = bytes + PARAMETERS_BYTES_MAX < BYTES_MAX;
+        self.queues.gave(&tasks);
+        let seen = self.queues.came_back(&tasks, asked as usize, whole);
+        let sent_at = self.claims.came_back(self.now, tasks.len(), seen, due_in);
+        self.took(lease, tasks, sent_at, sent_at);
+    }
+
+    /// The queues that have work were looked for.
+    pub(super) fn work_found(&mut self, result: Result<WorkFound>) {
+        match result {
+            Ok(found) => {
+                self.trouble.succeeded();
+                self.queues.found(found.queues);
+                self.claims.looked(self.now);
+                if !self.queues.any_to_ask(here(&self.buffer, &self.slots)) {
+                    self.claims.found_nothing(self.now, found.due_in);
+                }
+            }
+            Err(error) => {
+                self.claims.failed(self.now);
+                self.store_failed(error);
+            }
+        }
     }
 
     /// Asks what a claim whose reply was lost had taken.

@@ -45,7 +45,7 @@ impl Machine {
     /// enough, or the runner stops.
     fn must_flush(&mut self, lane: Lane) -> bool {
         let now = self.now;
-        let starving = self.slots.has_room(&self.config) && self.buffer.ready() == 0;
+        let starving = self.slots.has_room(&self.config) && self.ready() == 0;
         let stopping = !matches!(self.phase, Phase::Running);
         let outbox = self.outbox(lane);
         outbox.has_waiting()
@@ -59,13 +59,16 @@ impl Machine {
     fn is_claim_due(&self) -> bool {
         matches!(self.phase, Phase::Running)
             && self.may_claim_alone()
-            && self.claims.is_due(self.now)
+            && (self.claims.is_due(self.now) || self.wants_more())
     }
 
     /// Whether there is need for a claim by itself: there is room, and the buffer has run low.
     pub(super) fn may_claim_alone(&self) -> bool {
-        let low = self.buffer.ready() <= self.pace.low_water();
-        low && self.wanted() > 0 && !self.plain.is_in_flight() && self.claims.is_settled()
+        let low = self.ready() <= self.pace.low_water();
+        low && self.wanted() > 0
+            && !self.plain.is_in_flight()
+            && self.claims.is_settled()
+            && self.may_ask()
     }
 
     pub(super) fn exchanged(&mut self, lane: Lane, request: Settle, result: Result<Settled>) {
@@ -76,8 +79,8 @@ impl Machine {
                 self.trouble.succeeded();
                 self.pace.traveled(took);
                 self.outbox(lane).take_refused();
-                if self.config.once && request.then.is_none() {
-                    // What ended may have enqueued more, which no claim has looked for.
+                if self.config.once && (request.then.is_none() || self.queues.has_patterns()) {
+                    // What ended may have enqueued more, which no claim or look has looked for.
                     self.claims.hint(now);
                 }
                 for (settlement, fate) in request.settlements.iter().zip(settled.fates) {

@@ -17,9 +17,11 @@ mod flights;
 mod holdings;
 mod outbox;
 mod pace;
+mod queues;
 mod slots;
 mod stop;
 mod trouble;
+mod turns;
 
 #[cfg(test)]
 mod tests;
@@ -31,15 +33,17 @@ use claims::Claims;
 use holdings::Holdings;
 use outbox::Outbox;
 use pace::Pace;
+use queues::Queues;
 use slots::Slots;
 use stop::Phase;
 use trouble::Trouble;
 
-use super::{Summary, outcome::Outcome};
+use super::{Served, Summary, outcome::Outcome};
 use crate::{
-    Error, LeaseId, QueueName, Result, RunnerId, TaskId,
+    Error, LeaseId, Result, RunnerId, TaskId,
     backend::{
-        Claimed, Isolate, Known, Lease, LeasedTask, Promote, Promoted, Settle, Settled, Settlement,
+        FindWork, Isolate, Known, Lease, LeasedTask, Promote, Promoted, Settle, Settled,
+        Settlement, WorkFound,
     },
 };
 
@@ -50,8 +54,8 @@ pub(crate) type Moment = Duration;
 #[derive(Debug)]
 pub(crate) struct Config {
     pub(crate) runner: RunnerId,
-    /// Served strictly in this order.
-    pub(crate) queues: Vec<QueueName>,
+    /// What is served: strictly in this order, unless one of them has a weight.
+    pub(crate) queues: Vec<Served>,
     /// Tasks that run at the same time.
     pub(crate) concurrency: usize,
     /// Most tasks claimed ahead of free slots.
@@ -95,6 +99,8 @@ pub(crate) enum Event {
     Recalled { lease: LeaseId, result: Result<Vec<LeasedTask>> },
     /// The answer to an [`Action::Isolate`], with the request.
     Isolated { request: Isolate, result: Result<Vec<Option<Lease>>> },
+    /// The answer to an [`Action::FindWork`].
+    WorkFound(Result<WorkFound>),
     /// The answer to an [`Action::Promote`].
     Promoted(Result<Promoted>),
     /// What a heartbeat that began at `at` found: leases that are gone, tasks that somebody wants
@@ -113,6 +119,8 @@ pub(crate) enum Action {
     Recall(LeaseId),
     /// Give suspects leases of their own; answer with [`Event::Isolated`].
     Isolate(Isolate),
+    /// Look which queues have work; answer with [`Event::WorkFound`], all of them at once.
+    FindWork(FindWork),
     /// Move due tasks to ready; answer with [`Event::Promoted`].
     Promote(Promote),
     /// Run the handler; end with [`Event::Finished`], once its future is finished or dropped.
@@ -143,6 +151,7 @@ pub(crate) struct Machine {
     phase: Phase,
     buffer: Buffer,
     slots: Slots,
+    queues: Queues,
     plain: Outbox,
     keyed: Outbox,
     holdings: Holdings,
@@ -155,8 +164,10 @@ pub(crate) struct Machine {
 
 impl Machine {
     pub(crate) fn new(config: Config) -> Self {
+        let queues = Queues::new(&config);
         Self {
-            claims: Claims::new(config.poll, config.notified),
+            claims: Claims::new(config.poll, config.notified, queues.has_patterns()),
+            queues,
             pace: Pace::new(config.concurrency, config.prefetch_max),
             now: Moment::ZERO,
             phase: Phase::Running,
@@ -187,6 +198,7 @@ impl Machine {
             Event::Exchanged { lane, request, result } => self.exchanged(lane, *request, result),
             Event::Recalled { lease, result } => self.recalled(lease, result),
             Event::Isolated { request, result } => self.isolated(request, result),
+            Event::WorkFound(result) => self.work_found(result),
             Event::Promoted(result) => self.promoted(result),
             Event::Beaten { at, lost, cancel } => {
                 self.holdings.heard(at);
@@ -270,12 +282,6 @@ impl Machine {
         self.actions.push(action);
     }
 
-    /// Takes in what a claim brought.
-    fn claimed(&mut self, lease: LeaseId, claimed: Claimed, asked: u32) {
-        let sent_at = self.claims.came_back(self.now, asked, &claimed);
-        self.took(lease, claimed.tasks, sent_at, sent_at);
-    }
-
     /// Takes in tasks that are leased under `lease`, since `leased_at` or later, as the store told
     /// when it was asked.
     fn took(
@@ -290,7 +296,8 @@ impl Machine {
         }
         for task in tasks {
             let start_by = start_by(&task, asked_at);
-            self.buffer.push(Waiting { since: self.now, leased_at, start_by, task });
+            let limit = self.queues.limit(&task.queue);
+            self.buffer.push(Waiting { since: self.now, leased_at, start_by, limit, task });
         }
         if !matches!(self.phase, Phase::Running) {
             self.release_buffer();

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::{Action, Config, Machine, Moment, Phase, Waiting};
 use crate::{
-    LeaseId, Result, TaskId,
+    LeaseId, QueueName, Result, TaskId,
     backend::{Isolate, Lease, LeasedTask, Settlement},
 };
 
@@ -13,6 +13,8 @@ use crate::{
 pub(super) struct Slot {
     pub(super) lease: Lease,
     keyed: bool,
+    /// Its queue, if that has a limit of its own.
+    limited: Option<QueueName>,
     claimed_at: Moment,
     state: State,
     /// Its token was fired.
@@ -40,6 +42,8 @@ pub(super) struct Slots {
     /// an earlier end of the same task may still be on its way to the store.
     suspect: Option<Lease>,
     isolating: bool,
+    /// How many there are of each queue that has a limit of its own.
+    limited: HashMap<QueueName, usize>,
 }
 
 impl Slots {
@@ -55,11 +59,38 @@ impl Slots {
         self.tasks.is_empty()
     }
 
+    /// How many tasks have a slot, of a queue that has a limit of its own.
+    pub(super) fn running_in(&self, queue: &QueueName) -> usize {
+        self.limited.get(queue).copied().unwrap_or_default()
+    }
+
+    fn insert(&mut self, slot: Slot) {
+        if let Some(queue) = &slot.limited {
+            *self.limited.entry(queue.clone()).or_default() += 1;
+        }
+        self.tasks.insert(slot.lease.task, slot);
+    }
+
+    fn remove(&mut self, task: TaskId) -> Option<Slot> {
+        let slot = self.tasks.remove(&task)?;
+        if let Some(queue) = &slot.limited
+            && let Some(running) = self.limited.get_mut(queue)
+        {
+            *running -= 1;
+            if *running == 0 {
+                self.limited.remove(queue);
+            }
+        }
+        Some(slot)
+    }
+
     /// A task that still runs here, under a lease that was lost, waits, and so do suspects while
-    /// another has a slot.
-    fn may_start(&self, task: &LeasedTask) -> bool {
+    /// another has a slot, and those of a queue that is at its limit.
+    fn may_start(&self, waiting: &Waiting) -> bool {
+        let task = &waiting.task;
         let waits_for_another = task.suspect && self.suspect.is_some();
-        !waits_for_another && !self.tasks.contains_key(&task.lease.task)
+        let queue_is_full = waiting.limit.is_some_and(|most| self.running_in(&task.queue) >= most);
+        !waits_for_another && !queue_is_full && !self.tasks.contains_key(&task.lease.task)
     }
 
     /// The end of a task under this lease is saved, or was refused.
@@ -98,8 +129,8 @@ impl Machine {
             let (slots, holdings) = (&self.slots, &self.holdings);
             let (now, lease_for) = (self.now, self.config.lease_for);
             let is_alive = |w: &Waiting| now < holdings.alive_at(w.leased_at, w.since) + lease_for;
-            let may_start = |w: &Waiting| slots.may_start(&w.task) && is_alive(w);
-            let Some(Waiting { leased_at: claimed_at, start_by, task, .. }) =
+            let may_start = |w: &Waiting| slots.may_start(w) && is_alive(w);
+            let Some(Waiting { leased_at: claimed_at, start_by, limit, task, .. }) =
                 self.buffer.pop(may_start)
             else {
                 return;
@@ -111,6 +142,7 @@ impl Machine {
             let mut slot = Slot {
                 lease: task.lease,
                 keyed: task.keyed,
+                limited: limit.map(|_| task.queue.clone()),
                 claimed_at,
                 state: State::Running,
                 fired: false,
@@ -119,9 +151,9 @@ impl Machine {
                 let alone = (self.config.new_lease)();
                 self.slots.suspect = Some(slot.lease);
                 slot.state = State::Suspect { task: Box::new(task), alone, since: self.now };
-                self.slots.tasks.insert(slot.lease.task, slot);
+                self.slots.insert(slot);
             } else {
-                self.slots.tasks.insert(slot.lease.task, slot);
+                self.slots.insert(slot);
                 self.act(Action::Start { task: Box::new(task), claimed_at });
             }
         }
@@ -152,7 +184,7 @@ impl Machine {
         };
         self.trouble.succeeded();
         for ((before, _), after) in request.tasks.into_iter().zip(leases) {
-            let Some(slot) = self.slots.tasks.remove(&before.task) else { continue };
+            let Some(slot) = self.slots.remove(before.task) else { continue };
             let State::Suspect { mut task, since, .. } = slot.state else { continue };
             self.released(before.batch);
             let Some(lease) = after else {
@@ -168,7 +200,7 @@ impl Machine {
             let is_fresh = self.now < since + self.config.lease_for;
             if matches!(self.phase, Phase::Running) && !slot.fired && is_fresh {
                 let running = Slot { lease, state: State::Running, ..slot };
-                self.slots.tasks.insert(lease.task, running);
+                self.slots.insert(running);
                 self.act(Action::Start { task, claimed_at: slot.claimed_at });
             } else {
                 self.release(&task);
@@ -178,9 +210,10 @@ impl Machine {
 
     /// A handler's future is finished or dropped.
     pub(super) fn finished(&mut self, settlement: Settlement) {
-        let Some(slot) = self.slots.tasks.remove(&settlement.lease.task) else { return };
+        let Some(slot) = self.slots.remove(settlement.lease.task) else { return };
         if let Some(run) = settlement.run {
-            self.pace.ran(run.ran_for);
+            let own = slot.limited.as_ref().and_then(|queue| self.queues.pace(queue));
+            own.unwrap_or(&mut self.pace).ran(run.ran_for);
         }
         self.settle(settlement, slot.keyed);
     }

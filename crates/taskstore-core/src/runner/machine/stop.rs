@@ -70,7 +70,10 @@ impl Machine {
         }
         let idle = self.slots.is_empty();
         let done = match self.phase {
-            Phase::Running => self.config.once && idle && self.claims.is_drained(self.now),
+            Phase::Running => {
+                let drained = self.claims.is_drained(self.now) && !self.wants_more();
+                self.config.once && idle && drained
+            }
             Phase::Draining { .. } | Phase::Firing { .. } => idle,
             Phase::Dropping { until } => idle || self.now >= until,
             Phase::Stopped => false,

@@ -6,9 +6,12 @@ use std::{
 };
 
 use crate::{
-    LeaseId, QueueName, RunnerId, TaskId,
+    LeaseId, RunnerId, TaskId,
     backend::{Cursor, Known, Lease},
-    runner::machine::{Config, Machine, Moment},
+    runner::{
+        Served,
+        machine::{Config, Machine, Moment},
+    },
     watcher::Watcher,
 };
 
@@ -31,6 +34,8 @@ pub(super) struct Process {
     pub(super) watcher: Watcher,
     pub(super) held: BTreeSet<LeaseId>,
     pub(super) running: BTreeMap<TaskId, Lease>,
+    /// Most tasks of one queue at the same time.
+    pub(super) limit: usize,
     /// The world's time when it started: moments of the machine count from here.
     pub(super) started: Moment,
     /// It does nothing until then.
@@ -42,11 +47,18 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(life: Life, now: Moment, concurrency: usize, notified: bool) -> Self {
+    pub(super) fn start(
+        life: Life,
+        now: Moment,
+        queues: Vec<Served>,
+        concurrency: usize,
+        notified: bool,
+    ) -> Self {
         let runner = RunnerId::new();
+        let limit = queues.iter().filter_map(|served| served.concurrency).min();
         let config = Config {
             runner,
-            queues: vec![QueueName::default()],
+            queues,
             concurrency,
             prefetch_max: 20,
             lease_for: LEASE,
@@ -65,6 +77,7 @@ impl Process {
             watcher: Watcher::new(LEASE),
             held: BTreeSet::new(),
             running: BTreeMap::new(),
+            limit: limit.unwrap_or(usize::MAX),
             started: now,
             paused_until: Moment::ZERO,
             stopping: false,

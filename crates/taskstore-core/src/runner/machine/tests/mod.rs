@@ -2,7 +2,10 @@
 
 mod claiming;
 mod expiry;
+mod limits;
+mod patterns;
 mod rig;
 mod saving;
 mod stopping;
 mod suspects;
+mod weights;

@@ -6,11 +6,12 @@ use serde_json::value::RawValue;
 
 use super::super::{Action, Config, Event, Lane, Machine, Moment};
 use crate::{
-    DefinitionId, Error, LeaseId, QueueName, RunnerId, Status, TaskId,
+    DefinitionId, Error, LeaseId, QueueName, QueueOptions, QueuePattern, RunnerId, Status, TaskId,
     backend::{
         Claim, Claimed, Fate, Isolate, Known, Lease, LeasedTask, Run, Settle, Settled, Settlement,
         Transition,
     },
+    runner::Served,
 };
 
 pub(super) struct Rig {
@@ -25,7 +26,7 @@ impl Rig {
     pub(super) fn new(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config {
             runner: RunnerId::new(),
-            queues: vec![QueueName::default()],
+            queues: vec![serve("default", QueueOptions::new())],
             concurrency: 2,
             prefetch_max: 500,
             lease_for: Duration::from_secs(15),
@@ -245,6 +246,11 @@ impl Rig {
     pub(super) fn finish(&mut self, task: &LeasedTask, ran_for: Duration) {
         self.tell(Event::Finished(success(task, ran_for)));
     }
+}
+
+/// A queue, or those that match, served like this.
+pub(super) fn serve(queues: &str, options: QueueOptions) -> Served {
+    options.serve(QueuePattern::new(queues).unwrap()).unwrap()
 }
 
 pub(super) fn success(task: &LeasedTask, ran_for: Duration) -> Settlement {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::{FAULTS_UNTIL, Happening, MAX_ATTEMPTS, MS, SECOND, World};
+use super::{FAULTS_UNTIL, Happening, MAX_ATTEMPTS, MS, SECOND, World, at_once};
 use crate::{
-    Backoff, TaskId,
+    Backend, Backoff, QueueName, TaskId,
     backend::{LeasedTask, Run, Settlement, Transition},
     lifecycle::{Ending, Policy, Retry, Standing},
     runner::{
@@ -20,6 +20,7 @@ impl World {
         if process.running.insert(task.lease.task, task.lease).is_some() {
             self.ledger.violation(format!("{} runs twice in {life:?}", task.lease.task));
         }
+        self.count_queue(life, &task.queue);
         if self.now < FAULTS_UNTIL && self.random.u8(..60) == 0 {
             self.fault("poison");
             return self.crash(life.process);
@@ -27,6 +28,19 @@ impl World {
         let takes =
             if self.random.u8(..10) == 0 { self.soon(SECOND * 10) } else { self.soon(MS * 200) };
         self.at(self.now + takes, Happening::Ends(life, Box::new(task), self.now));
+    }
+
+    /// No more of one queue run at the same time than its limit allows.
+    fn count_queue(&mut self, life: Life, queue: &QueueName) {
+        let store = self.store.clone();
+        let Some(process) = self.living(life) else { return };
+        let of_queue = |id: &&TaskId| {
+            at_once(store.task(**id)).ok().flatten().is_some_and(|task| task.queue == *queue)
+        };
+        let (running, limit) = (process.running.keys().filter(of_queue).count(), process.limit);
+        if running > limit {
+            self.ledger.violation(format!("{running} of {queue} run in {life:?}, {limit} may"));
+        }
     }
 
     pub(super) fn handler_ends(&mut self, life: Life, task: &LeasedTask, began: Moment) {

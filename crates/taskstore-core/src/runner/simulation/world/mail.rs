@@ -47,6 +47,9 @@ impl World {
                 let result = mail.carry(|| self.isolate(life, &request));
                 Event::Isolated { request, result }
             }
+            Action::FindWork(request) => {
+                Event::WorkFound(mail.carry(|| at_once(store.find_work(&request))))
+            }
             Action::Promote(request) => {
                 Event::Promoted(mail.carry(|| at_once(store.promote(&request))))
             }

@@ -15,9 +15,12 @@ use super::{
     process::{LEASE, Life, Process},
 };
 use crate::{
-    Alias, Backend, Definition, MemoryBackend, TaskId,
+    Alias, Backend, Definition, MemoryBackend, QueueName, QueueOptions, QueuePattern, TaskId,
     backend::{Control, Enqueue, Expect, LateLease, LeasedTask, Move, NewTask, When},
-    runner::machine::{Action, Event, Moment},
+    runner::{
+        Served,
+        machine::{Action, Event, Moment},
+    },
     testing::START,
 };
 
@@ -30,6 +33,7 @@ const END: Moment = Moment::from_secs(400);
 const PROCESSES: usize = 3;
 const TASKS: usize = 40;
 const MAX_ATTEMPTS: u32 = 4;
+const QUEUES: [&str; 3] = ["a", "a2", "b"];
 
 /// Something that happens at its time.
 #[derive(Debug)]
@@ -209,12 +213,31 @@ impl World {
         self.starts += 1;
         let life = Life { process, start: self.starts };
         let (concurrency, notified) = (self.random.usize(1..5), self.random.bool());
+        let queues = self.draw_queues();
         let Some(slot) = self.processes.get_mut(process) else { return };
-        *slot = Some(Process::start(life, self.now, concurrency, notified));
+        *slot = Some(Process::start(life, self.now, queues, concurrency, notified));
         self.at(self.now, Happening::Event(life, Event::Tick));
         self.at(self.now + SECOND, Happening::Beat(life));
         self.at(self.now + LEASE / 8, Happening::Watch(life));
         self.at(self.now + SECOND, Happening::Sweep(life));
+    }
+
+    /// How a runner serves the queues, which are all served by each: by name in strict order, by
+    /// weight, or whatever there is, with and without limits.
+    fn draw_queues(&mut self) -> Vec<Served> {
+        let mut options = QueueOptions::new();
+        if self.random.bool() {
+            options = options.concurrency(self.random.usize(1..3));
+        }
+        let serve = |queues: &str, options: QueueOptions| {
+            let queues = QueuePattern::new(queues).expect("a good pattern");
+            options.serve(queues).expect("good options")
+        };
+        match self.random.u8(..3) {
+            0 => QUEUES.map(|queue| serve(queue, options)).to_vec(),
+            1 => vec![serve("a*", options.weight(3)), serve("b*", options)],
+            _ => vec![serve("*", options)],
+        }
     }
 
     fn crash(&mut self, process: usize) {
@@ -253,6 +276,8 @@ impl World {
         for _ in 0..count {
             let mut task = NewTask::new(self.definition.id, RawValue::NULL.to_owned());
             task.priority = self.random.i16(-1..2);
+            let queue = QUEUES[self.random.usize(..QUEUES.len())];
+            task.queue = QueueName::new(queue).expect("a good name");
             task.max_attempts = Some(MAX_ATTEMPTS);
             if self.random.u8(..4) == 0 {
                 task.when = When::After(self.soon(SECOND * 5));
