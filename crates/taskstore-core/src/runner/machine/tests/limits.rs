@@ -120,6 +120,8 @@ fn what_a_full_queue_holds_keeps_no_other_work_out() {
     rig.answer(request, Some(tasks));
     assert_eq!(rig.started().len(), 3);
 
+    assert!(rig.try_exchange().is_none(), "other was empty, and mail is full");
+    rig.tell(Event::Hint);
     let claim = rig.claim();
     assert_eq!(named(&claim.queues), [("other", 7)], "the slots that mail may not have");
     let tasks = of(&rig, "other", 7);
