@@ -300,7 +300,7 @@ impl Machine {
 
     /// Takes in what a claim brought.
     pub(super) fn claimed(&mut self, lease: LeaseId, claimed: Claimed, asked: u32) {
-        let Claimed { tasks, due_in } = claimed;
+        let Claimed { tasks, due_in, .. } = claimed;
         let bytes: usize = tasks.iter().map(|task| task.parameters.get().len()).sum();
         let whole = bytes + PARAMETERS_BYTES_MAX < BYTES_MAX;
         self.queues.gave(&tasks);
