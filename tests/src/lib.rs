@@ -9,6 +9,11 @@ pub mod ledger;
 #[doc = include_str!("../../README.md")]
 pub struct Readme;
 
+/// The facade's own, as a registry shows it.
+#[cfg(doctest)]
+#[doc = include_str!("../../crates/taskstore/README.md")]
+pub struct FacadeReadme;
+
 /// The guides'.
 #[cfg(doctest)]
 pub mod guides {

@@ -1,6 +1,6 @@
 //! What can go wrong, as values that a caller can act on.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     model::{Alias, LogLine, Status, TaskId},
@@ -14,8 +14,17 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What went wrong with the store. A handler's own failure is another type.
+///
+/// `Debug` shows the same text as `Display`, because that is what a program prints whose `main`
+/// returns it:
+///
+/// ```
+/// # use taskstore_core::Error;
+/// let error = Error::not_found("task", "7");
+/// assert_eq!(format!("Error: {error:?}"), "Error: task 7 was not found");
+/// ```
 #[non_exhaustive]
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 pub enum Error {
     /// There is no such thing.
     #[error("{what} {key} was not found{}", advice(what))]
@@ -149,6 +158,12 @@ fn advice(what: &str) -> &'static str {
     match what {
         "task definition" => ": it is made when its handler is registered",
         _ => "",
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod burn;
+mod ctrl_c;
 mod kill;
 mod poison;
 mod processes;

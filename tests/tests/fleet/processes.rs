@@ -2,7 +2,7 @@
 
 use std::{
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
 };
 
@@ -38,6 +38,11 @@ impl Worker {
         let status =
             Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status();
         assert!(status.unwrap().success(), "kill -{name} {}", self.id());
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// kill -9, without a chance to say anything.

@@ -174,6 +174,9 @@ elsewhere! {
     in "tests/tests/fleet/kill.rs" {
         "runner.fleet" by a_fleet_loses_nothing_to_kills_and_stops;
     }
+    in "tests/tests/fleet/ctrl_c.rs" {
+        "runner.impatient" by a_second_ctrl_c_ends_the_process_at_once_and_the_first_does_not;
+    }
     in "tests/tests/fleet/poison.rs" {
         "runner.guilty" by a_task_that_kills_its_process_fails_and_costs_its_neighbours_nothing;
     }

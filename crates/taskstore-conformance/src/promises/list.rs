@@ -314,6 +314,9 @@ promises! {
     "runner.hints": "A hint during a claim that comes back empty is not lost.";
     "runner.backs_off": "A store that is away is asked ever less often, and loudly.";
 
+    "runner.impatient": "After the signal that stops it a program is ended at once by the next Ctrl-C, and not \
+        by the first.";
+
     "middleware.order": "Middleware is around every run of every kind of handler, the first that was \
         added outermost.";
     "middleware.sees": "Middleware sees how a run ended, also a panic and a time-out, and what it \
