@@ -31,7 +31,8 @@ pub use async_trait::async_trait;
 pub use backend::{Backend, Heartbeat};
 pub use error::{BoxError, Error, Result};
 pub use handler::{
-    TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskKey, TaskOutput, TaskResult,
+    BatchHandler, BatchTask, TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskKey,
+    TaskOutput, TaskResult,
 };
 #[doc(hidden)]
 pub use memory::Lose;

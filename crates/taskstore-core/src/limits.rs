@@ -45,6 +45,10 @@ pub const PAGE_MAX: u32 = 1_000;
 pub const LEASE_MIN: Duration = Duration::from_secs(2);
 /// The longest lease: one day.
 pub const LEASE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// Most tasks that a handler takes at once: 1,000.
+pub const BATCH_TASKS_MAX: usize = 1_000;
+/// The longest that a batch which is not full waits for more tasks: half a second.
+pub const BATCH_WAIT_MAX: Duration = Duration::from_millis(500);
 /// Most tasks that a runner runs at the same time: 10,000.
 pub const CONCURRENCY_MAX: usize = 10_000;
 /// The largest weight of a queue: 1,000.
@@ -112,6 +116,30 @@ pub fn check_attempts(field: &'static str, attempts: u32) -> Result<u32> {
         return Err(Error::invalid(field, format!("it is more than {ATTEMPTS_MAX}")));
     }
     Ok(attempts)
+}
+
+/// Refuses a batch of no tasks, or of more than [`BATCH_TASKS_MAX`].
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_batch(field: &'static str, tasks: usize) -> Result<usize> {
+    if !(1..=BATCH_TASKS_MAX).contains(&tasks) {
+        let reason = format!("{tasks} is not between 1 and {BATCH_TASKS_MAX}");
+        return Err(Error::invalid(field, reason));
+    }
+    Ok(tasks)
+}
+
+/// Refuses that a batch waits for longer than [`BATCH_WAIT_MAX`].
+///
+/// # Errors
+/// [`Error::Invalid`] that names `field`.
+pub fn check_batch_wait(field: &'static str, wait: Duration) -> Result<Duration> {
+    if wait > BATCH_WAIT_MAX {
+        let reason = format!("{wait:?} is longer than {BATCH_WAIT_MAX:?}");
+        return Err(Error::invalid(field, reason));
+    }
+    Ok(wait)
 }
 
 /// Refuses to run no task at a time, or more than [`CONCURRENCY_MAX`].

@@ -106,12 +106,12 @@ mod connect;
 pub use connect::{Connect, connect};
 pub use taskstore_core::backend::{Counted, Cursor, Page, TaskOrder};
 pub use taskstore_core::{
-    Alias, Attempt, Backoff, BoxError, Bulk, BulkReport, BulkReschedule, CliReport,
-    CreateDefinition, Definition, DefinitionId, DefinitionStatus, Definitions, EnqueueMany,
-    EnqueueOne, EnqueueOutcome, Error, ExecuteCli, FindTasks, HandlerInfo, Holder, ListDefinitions,
-    LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Middleware, Next, Progress, Queue, QueueCounts,
-    QueueName, QueueOptions, QueuePattern, Queues, Refusal, Reschedule, Result, RunError,
-    RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store, StoreBuilder, Summary,
+    Alias, Attempt, Backoff, BatchHandler, BatchTask, BoxError, Bulk, BulkReport, BulkReschedule,
+    CliReport, CreateDefinition, Definition, DefinitionId, DefinitionStatus, Definitions,
+    EnqueueMany, EnqueueOne, EnqueueOutcome, Error, ExecuteCli, FindTasks, HandlerInfo, Holder,
+    ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Middleware, Next, Progress,
+    Queue, QueueCounts, QueueName, QueueOptions, QueuePattern, Queues, Refusal, Reschedule, Result,
+    RunError, RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store, StoreBuilder, Summary,
     SweepReport, Task, TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskId, TaskKey,
     TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
 };

@@ -84,3 +84,64 @@ async fn the_error_handler_hears_of_a_failure() {
     assert_eq!(summary.failed, 1);
     assert_eq!(*heard.lock().unwrap(), [("bank".into(), Some(id), "no such card".into())]);
 }
+
+#[cfg(feature = "sqlite")]
+mod batches {
+    use taskstore::{BatchHandler, BatchTask};
+
+    use super::*;
+
+    /// Counts its runs.
+    #[derive(Default)]
+    struct Insert {
+        runs: Arc<Mutex<Vec<usize>>>,
+    }
+
+    impl TaskKey for Insert {
+        const KEY: &'static str = "rows.insert";
+        type Args = u32;
+    }
+
+    impl BatchHandler for Insert {
+        const AT_MOST: usize = 50;
+        type Output = u32;
+
+        async fn run(&self, tasks: Vec<BatchTask<u32>>) -> TaskResult<Vec<TaskResult<u32>>> {
+            if let Ok(mut runs) = self.runs.lock() {
+                runs.push(tasks.len());
+            }
+            let fails = |task: &BatchTask<u32>| task.params % 100 == 3 && task.ctx.attempt() == 1;
+            Ok(tasks
+                .iter()
+                .map(|task| {
+                    if fails(task) {
+                        Err(TaskError::retry_in(std::time::Duration::ZERO, "not at first"))
+                    } else {
+                        Ok(task.params)
+                    }
+                })
+                .collect())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_thousand_tasks_on_sqlite_take_few_runs_with_default_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("tasks.db").display());
+        let store = taskstore::connect(url).auto_migrate(true).await.unwrap();
+        let insert = Insert::default();
+        let runs = Arc::clone(&insert.runs);
+        store.register_batch(insert).await.unwrap();
+        let ids = store.enqueue_many::<Insert>(0..1_000).await.unwrap();
+        let summary = store.runner().run_once().await.unwrap();
+        assert_eq!((summary.succeeded, summary.retried, summary.lost), (1_000, 10, 0));
+        let runs = runs.lock().unwrap().clone();
+        assert_eq!(runs.iter().sum::<usize>(), 1_010, "each once, and ten of them again");
+        assert!(runs.len() <= 1_000 / Insert::AT_MOST + 10, "{} runs: {runs:?}", runs.len());
+        for (n, id) in (0_u32..).zip(ids) {
+            let task = store.tasks().get(id).await.unwrap();
+            assert_eq!(task.output.unwrap().get(), n.to_string());
+            assert_eq!(task.attempts, 1 + u32::from(n % 100 == 3));
+        }
+    }
+}

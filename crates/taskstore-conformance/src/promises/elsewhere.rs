@@ -97,6 +97,19 @@ elsewhere! {
         "runner.expires" by what_was_dropped_in_its_run_has_begun;
         "runner.timeout" by a_tasks_own_time_out_wins_over_its_handlers;
     }
+    in "crates/taskstore-core/tests/runner/batches.rs" {
+        "runner.batches" by a_thousand_tasks_take_little_more_than_a_tenth_of_the_runs;
+        "runner.batches" by tasks_of_a_former_alias_go_with_the_others;
+        "runner.batch_ends" by each_task_of_a_batch_ends_by_its_own_answer;
+        "runner.batch_ends" by what_ends_the_whole_run_is_the_end_of_each;
+        "runner.batch_ends" by a_task_whose_parameters_do_not_fit_fails_alone;
+        "runner.batch_ends" by keyed_tasks_of_a_batch_free_their_keys;
+        "runner.batch_cancel" by a_cancel_reaches_its_own_task_only;
+        "runner.batch_cancel" by a_stop_that_drops_a_batch_gives_each_task_back;
+        "middleware.sees" by middleware_is_around_each_task_and_keeps_its_own_from_running;
+        "middleware.limits" by middleware_that_lets_tasks_through_one_by_one_holds_up_nobody_for_ever;
+        "middleware.limits" by a_task_that_middleware_gives_up_ends_only_when_its_batch_has_ended;
+    }
     in "crates/taskstore-core/tests/runner/stopping.rs" {
         "runner.stop" by stop_lets_running_tasks_finish_and_gives_back_the_rest;
         "runner.deadline" by a_handler_that_ignores_the_stop_is_dropped_and_its_task_goes_back;
@@ -123,6 +136,17 @@ elsewhere! {
         "runner.expires" by what_the_answer_took_and_the_task_waited_here_is_taken_off;
         "runner.expires" by what_may_have_begun_is_started_however_late;
     }
+    in "crates/taskstore-core/src/runner/machine/tests/gathering.rs" {
+        "runner.batches" by what_is_there_starts_as_one_batch_when_no_more_will_come;
+        "runner.batches" by a_batch_that_is_not_full_waits_for_one_more_claim_which_asks_for_what_is_missing;
+        "runner.batches" by a_claim_that_brings_others_lets_the_batch_start_as_it_is;
+        "runner.batches" by a_batch_takes_one_slot_until_its_last_task_has_ended;
+        "runner.batches" by a_batch_lingers_as_long_as_its_handler_waits_and_no_longer;
+        "runner.batches" by the_pace_counts_tasks_and_not_batches;
+        "runner.batch_ends" by a_suspect_runs_alone_and_its_batch_without_it;
+        "runner.batch_cancel" by a_lost_lease_and_a_cancel_reach_their_own_tasks_only;
+        "runner.batch_cancel" by a_stop_gives_back_what_waits_for_company_and_drops_a_batch_task_by_task;
+    }
     in "crates/taskstore-core/src/runner/machine/tests/saving.rs" {
         "runner.repeats" by a_batch_whose_reply_was_lost_is_sent_again_as_it_was_before_anything_else;
         "runner.bisects" by one_bad_value_harms_only_its_own_task;
@@ -148,6 +172,9 @@ elsewhere! {
     }
     in "crates/taskstore-core/src/runner/simulation/mod.rs" {
         "runner.fleet" by whatever_fails_everything_ends_once_and_nothing_is_charged_that_did_not_start;
+    }
+    in "crates/taskstore/tests/run.rs" {
+        "runner.batches" by a_thousand_tasks_on_sqlite_take_few_runs_with_default_settings;
     }
     in "tests/tests/metrics/main.rs" {
         "metrics.ends" by tasks_are_counted_from_enqueue_to_every_end;

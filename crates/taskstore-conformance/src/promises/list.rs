@@ -283,6 +283,11 @@ promises! {
     "runner.expires": "A task that no handler began in time is discarded unrun, and what has begun once \
         never is.";
     "runner.timeout": "A task's own time-out wins over its handler's.";
+    "runner.batches": "Tasks of a handler that takes many at once run together, as many as there are and \
+        it takes, in one slot.";
+    "runner.batch_ends": "Each task of a batch ends by its own answer; what ends the whole run is the \
+        end of each, and what does not fit or runs alone is no harm to its neighbours.";
+    "runner.batch_cancel": "A cancel, a lost lease and a stop reach each task of a batch by itself.";
     "runner.failures": "Panics, time-outs and parameters that do not fit are failures, and are told; \
         no runner dies of them.";
     "runner.unknown": "A task of an unknown alias stays queued, without an attempt, for a runner that \

@@ -1,9 +1,10 @@
 //! Handlers: the user's code, what it is told, and what it answers.
 //!
 //! This module turns a typed handler into something that a runner can call with JSON. It decides
-//! nothing about what becomes of a task ([`crate::lifecycle`] does), runs nothing by itself, and
-//! catches no panic.
+//! nothing about what becomes of a task ([`crate::lifecycle`] does), and runs nothing by itself. It
+//! catches no panic but that of a batch, which is one of each of its tasks.
 
+mod batch;
 mod context;
 mod error;
 mod output;
@@ -13,6 +14,8 @@ mod registry;
 mod said;
 mod task_handler;
 
+pub(crate) use batch::Answers;
+pub use batch::{BatchHandler, BatchTask};
 pub(crate) use context::Echo;
 pub use context::TaskContext;
 pub use error::{TaskError, TaskErrorKind, TaskResult};

@@ -6,12 +6,23 @@ use futures_util::future::BoxFuture;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{TaskContext, TaskError, TaskHandler, TaskResult, output};
-use crate::{Alias, Backoff, Definition, DefinitionId, MAX_ATTEMPTS, Result, limits};
+use super::{
+    Answers, BatchHandler, TaskContext, TaskError, TaskHandler, TaskOutput, TaskResult,
+    batch::{BatchWork, batch_work},
+    output,
+};
+use crate::{
+    Alias, Backoff, Definition, DefinitionId, MAX_ATTEMPTS, Result, limits, runner::Gather,
+};
 
 /// What a run comes to.
 type Ran = TaskResult<Option<Box<RawValue>>>;
-type Work = Box<dyn Fn(TaskContext) -> BoxFuture<'static, Ran> + Send + Sync>;
+
+/// What runs a handler.
+enum Work {
+    One(Box<dyn Fn(TaskContext) -> BoxFuture<'static, Ran> + Send + Sync>),
+    Many { at_most: usize, wait: Duration, run: BatchWork },
+}
 
 type Fits = fn(&RawValue) -> Result<(), Misfit>;
 
@@ -53,7 +64,42 @@ impl Registered {
     ///
     /// A panic of the handler passes through when the future is polled.
     pub(crate) fn run(&self, ctx: TaskContext) -> BoxFuture<'static, Ran> {
-        (self.work)(ctx)
+        match &self.work {
+            Work::One(run) => run(ctx),
+            Work::Many { run, .. } => {
+                let answers = run(vec![ctx], None);
+                Box::pin(async move {
+                    let answer = answers.await.pop().unwrap_or_else(|| Ok(TaskOutput::none()));
+                    answer.map(TaskOutput::into_json)
+                })
+            }
+        }
+    }
+
+    /// Runs the handler once for all of them, within this time: what each came to, by position. The
+    /// future does not panic. A handler that does not take many fails them.
+    pub(crate) fn run_many(
+        &self,
+        contexts: Vec<TaskContext>,
+        limit: Option<Duration>,
+    ) -> BoxFuture<'static, Answers> {
+        match &self.work {
+            Work::Many { run, .. } => run(contexts, limit),
+            Work::One(_) => {
+                let no = |_| Err(TaskError::retryable("its handler takes one task at a time"));
+                Box::pin(std::future::ready(contexts.into_iter().map(no).collect()))
+            }
+        }
+    }
+
+    /// How its tasks are gathered, if it takes many at once.
+    pub(crate) fn gather(&self) -> Option<Gather> {
+        match self.work {
+            Work::One(_) => None,
+            Work::Many { at_most, wait, .. } => {
+                Some(Gather { handler: self.definition, at_most, wait })
+            }
+        }
     }
 
     /// How this time-out ends a run.
@@ -113,6 +159,20 @@ impl Candidate {
             tokio::runtime::Handle::current().block_on(handler.run(ctx, params))
         });
         Ok(described.with(true, work, fits::<H::Params>))
+    }
+
+    /// A handler that takes many tasks at once.
+    pub(crate) fn batch_handler<H: BatchHandler>(handler: H) -> Result<Self> {
+        let described = Described {
+            max_attempts: handler.max_attempts(),
+            timeout: handler.timeout(),
+            backoff: handler.backoff(),
+            ..Described::texts(H::KEY, H::TITLE, H::DESCRIPTION, H::FORMER_ALIASES)?
+        };
+        let at_most = limits::check_batch("AT_MOST", H::AT_MOST)?;
+        let wait = limits::check_batch_wait("wait", handler.wait())?;
+        let work = Work::Many { at_most, wait, run: batch_work(handler) };
+        Ok(described.check()?.with(false, work, fits::<H::Args>))
     }
 
     /// A closure that awaits.
@@ -180,17 +240,30 @@ impl Described {
     }
 
     fn by<H: TaskHandler>(handler: &H) -> Result<Self> {
-        let mut described = Self::named(H::ALIAS)?;
-        described.wanted.title = H::TITLE.to_owned();
-        described.wanted.description = H::DESCRIPTION.to_owned();
+        let described = Self {
+            max_attempts: handler.max_attempts(),
+            timeout: handler.timeout(),
+            backoff: handler.backoff(),
+            ..Self::texts(H::ALIAS, H::TITLE, H::DESCRIPTION, H::FORMER_ALIASES)?
+        };
+        described.check()
+    }
+
+    fn texts(alias: &str, title: &str, description: &str, former: &[&str]) -> Result<Self> {
+        let mut described = Self::named(alias)?;
+        described.wanted.title = title.to_owned();
+        described.wanted.description = description.to_owned();
         described.wanted.check()?;
         described.former_aliases =
-            H::FORMER_ALIASES.iter().map(|alias| Alias::new(alias)).collect::<Result<_>>()?;
-        described.max_attempts = limits::check_attempts("max_attempts", handler.max_attempts())?;
-        let timeout = handler.timeout().map(|limit| limits::check_timeout("timeout", limit));
-        described.timeout = timeout.transpose()?;
-        described.backoff = handler.backoff();
+            former.iter().map(|alias| Alias::new(alias)).collect::<Result<_>>()?;
         Ok(described)
+    }
+
+    fn check(mut self) -> Result<Self> {
+        limits::check_attempts("max_attempts", self.max_attempts)?;
+        let timeout = self.timeout.map(|limit| limits::check_timeout("timeout", limit));
+        self.timeout = timeout.transpose()?;
+        Ok(self)
     }
 
     fn with(self, blocking: bool, work: Work, fits: Fits) -> Candidate {
@@ -207,14 +280,14 @@ where
     Fut: Future<Output = TaskResult<O>> + Send + 'static,
 {
     let run = Arc::new(run);
-    Box::new(move |ctx| {
+    Work::One(Box::new(move |ctx| {
         let run = Arc::clone(&run);
         Box::pin(async move {
             let params = parse(ctx.parameters())?;
             let output = run(ctx.clone(), params).await?;
             stored(&ctx, &output)
         })
-    })
+    }))
 }
 
 fn blocking_work<P, O, F>(run: F) -> Work
@@ -224,7 +297,7 @@ where
     F: Fn(TaskContext, P) -> TaskResult<O> + Send + Sync + 'static,
 {
     let run = Arc::new(run);
-    Box::new(move |ctx| {
+    Work::One(Box::new(move |ctx| {
         let run = Arc::clone(&run);
         Box::pin(async move {
             let span = tracing::Span::current();
@@ -242,11 +315,11 @@ where
                 },
             }
         })
-    })
+    }))
 }
 
 /// What is stored as output: what was returned, or else what was set.
-fn stored(ctx: &TaskContext, returned: &impl Serialize) -> Ran {
+pub(super) fn stored(ctx: &TaskContext, returned: &impl Serialize) -> Ran {
     Ok(output::to_json(returned)?.or_else(|| ctx.take_output()))
 }
 
@@ -268,7 +341,7 @@ fn fits<P: DeserializeOwned>(json: &RawValue) -> Result<(), Misfit> {
 }
 
 /// Parameters as the handler's type. The path to what does not fit is only looked for when needed.
-fn parse<P: DeserializeOwned>(json: &RawValue) -> TaskResult<P> {
+pub(super) fn parse<P: DeserializeOwned>(json: &RawValue) -> TaskResult<P> {
     serde_json::from_str(json.get()).map_err(|error| {
         let mut deserializer = serde_json::Deserializer::from_str(json.get());
         let path = serde_path_to_error::deserialize::<_, P>(&mut deserializer)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::Registered;
-use crate::{Alias, DefinitionId, Error, Result};
+use crate::{Alias, DefinitionId, Error, Result, runner::Gathers};
 
 /// The handlers of a store: at most one for an alias, and for a definition.
 #[derive(Debug, Default)]
@@ -25,6 +25,14 @@ impl Registry {
     /// The handler of a definition, also by the definition of a former alias.
     pub(crate) fn handler(&self, definition: DefinitionId) -> Option<Arc<Registered>> {
         self.read().handlers.get(&definition).cloned()
+    }
+
+    /// Which definitions' tasks are started together.
+    pub(crate) fn gathers(&self) -> Gathers {
+        let inside = self.read();
+        let gathers =
+            inside.handlers.iter().filter_map(|(&id, handler)| Some((id, handler.gather()?)));
+        Arc::new(gathers.collect())
     }
 
     /// Every definition that has a handler.

@@ -264,6 +264,7 @@ impl RunnerBuilder {
             grace: self.grace,
             once,
             known: known::known(&store).await?,
+            gathers: store.registry().gathers(),
             new_lease: LeaseId::new,
         };
         let handlers = store.registry().definitions().len();

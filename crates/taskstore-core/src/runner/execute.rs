@@ -10,7 +10,7 @@ use tokio::{
     task::AbortHandle,
     time::{Instant, timeout},
 };
-use tracing::Instrument as _;
+use tracing::{Instrument as _, Span};
 
 use super::{machine::Event, news::News, outcome::Outcome};
 use crate::{
@@ -32,6 +32,14 @@ pub(super) struct Running {
 }
 
 impl Running {
+    pub(super) const fn new(
+        lease: Lease,
+        context: TaskContext,
+        abort: Option<AbortHandle>,
+    ) -> Self {
+        Self { lease, context, abort }
+    }
+
     /// Fires its token.
     pub(super) fn cancel(&self) {
         self.context.token().cancel();
@@ -45,40 +53,26 @@ impl Running {
     }
 }
 
+/// A claimed task whose handler is to run.
+pub(super) struct ToStart {
+    pub(super) task: LeasedTask,
+    pub(super) claimed_at: Instant,
+    /// From when it was due to its claim, if that is known.
+    pub(super) waited: Option<Duration>,
+}
+
 /// Starts a handler. When its future is finished or dropped, an [`Event::Finished`] is sent.
 pub(super) fn start(
     store: &Store,
-    handler: Arc<Registered>,
-    mut task: LeasedTask,
-    claimed_at: Instant,
-    waited: Option<Duration>,
+    handler: &Arc<Registered>,
+    start: ToStart,
     news: UnboundedSender<News>,
 ) -> Running {
-    let context = TaskContext::new(&mut task, &handler, store.clone());
-    let lease = task.lease;
     let blocking = handler.blocking;
-    let span = tracing::info_span!(
-        target: TARGET,
-        "task",
-        id = %lease.task,
-        alias = %handler.alias,
-        queue = %task.queue,
-        attempt = task.attempts + 1,
-    );
-    let execution = Execution {
-        store: store.clone(),
-        handler,
-        task,
-        context: context.clone(),
-        claimed_at,
-        began: None,
-        waited,
-        metered: None,
-        news,
-        reported: false,
-    };
+    let (execution, span) = Execution::new(store, handler, start, news);
+    let (lease, context) = (execution.lease(), execution.context());
     let spawned = tokio::spawn(execution.run().instrument(span));
-    Running { lease, context, abort: (!blocking).then(|| spawned.abort_handle()) }
+    Running::new(lease, context, (!blocking).then(|| spawned.abort_handle()))
 }
 
 /// Runs a handler once, within the middleware of its store. Returns when the handler's future is
@@ -158,8 +152,8 @@ fn to_the_end(
     (run, ended)
 }
 
-/// One run of a handler, until it is reported.
-struct Execution {
+/// One run of a handler for a task, until it is reported.
+pub(super) struct Execution {
     store: Store,
     handler: Arc<Registered>,
     task: LeasedTask,
@@ -176,15 +170,61 @@ struct Execution {
 }
 
 impl Execution {
-    async fn run(mut self) {
-        self.began = Some(Instant::now());
+    /// The run of a claimed task, and its span.
+    pub(super) fn new(
+        store: &Store,
+        handler: &Arc<Registered>,
+        ToStart { mut task, claimed_at, waited }: ToStart,
+        news: UnboundedSender<News>,
+    ) -> (Self, Span) {
+        let context = TaskContext::new(&mut task, handler, store.clone());
+        let span = tracing::info_span!(
+            target: TARGET,
+            "task",
+            id = %task.lease.task,
+            alias = %handler.alias,
+            queue = %task.queue,
+            attempt = task.attempts + 1,
+        );
+        let (store, handler) = (store.clone(), Arc::clone(handler));
+        let (began, metered, reported) = (None, None, false);
+        let execution = Self {
+            store,
+            handler,
+            task,
+            context,
+            claimed_at,
+            began,
+            waited,
+            metered,
+            news,
+            reported,
+        };
+        (execution, span)
+    }
+
+    pub(super) const fn lease(&self) -> Lease {
+        self.task.lease
+    }
+
+    pub(super) fn context(&self) -> TaskContext {
+        self.context.clone()
+    }
+
+    /// Its handler is about to run.
+    pub(super) fn begins(&mut self, at: Instant) {
+        self.began = Some(at);
         let meters = self.store.meters();
         self.metered = Some(meters.begins(&self.task.queue, &self.handler.alias, self.waited));
+    }
+
+    async fn run(mut self) {
+        self.begins(Instant::now());
         let result = run_handler(&self.handler, &self.context).await;
         self.report(result);
     }
 
-    fn report(&mut self, result: TaskResult<TaskOutput>) {
+    pub(super) fn report(&mut self, result: TaskResult<TaskOutput>) {
         let to = match result {
             Ok(output) => self.decide(Ending::Succeeded { output: output.into_json() }),
             Err(error) => {

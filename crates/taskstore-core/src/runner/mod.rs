@@ -5,6 +5,7 @@
 //! from a thread of its own, [`watch`] takes over what
 //! dead runners held, and [`sweeping`] puts back what people have pushed out of its place.
 
+mod batch;
 mod builder;
 mod execute;
 mod handle;
@@ -27,6 +28,7 @@ mod watch;
 pub use builder::RunnerBuilder;
 pub(crate) use execute::run_handler;
 pub use handle::{RunnerHandle, Stopped};
+pub(crate) use machine::{Gather, Gathers};
 #[cfg(feature = "metrics")]
 pub(crate) use outcome::Outcome;
 pub use queue_options::QueueOptions;

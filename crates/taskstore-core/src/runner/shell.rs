@@ -17,7 +17,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    execute::{self, Running},
+    batch,
+    execute::{self, Running, ToStart},
     handle::{Done, Stopped},
     keeper::{Keeper, Listener, call_limit, deadline},
     known,
@@ -222,6 +223,7 @@ impl Shell {
                 Event::Promoted,
             ),
             Action::Start { task, claimed_at } => self.start(*task, claimed_at),
+            Action::StartBatch(tasks) => self.start_batch(tasks),
             Action::Cancel(task) => self.with_running(task, Running::cancel),
             Action::Drop(task) => self.with_running(task, Running::drop_future),
             Action::Hold(lease) => self.keeper.hold(lease),
@@ -266,11 +268,13 @@ impl Shell {
 
     fn start(&mut self, task: LeasedTask, claimed_at: Duration) {
         if let Some(handler) = self.store.registry().handler(task.definition) {
+            if handler.gather().is_some() {
+                // It may have been registered a moment ago.
+                self.take(Event::Gathers(self.store.registry().gathers()));
+            }
             let id = task.lease.task;
-            let claimed_at = self.started + claimed_at;
-            let waited = self.taken.waited(task.run_at);
-            let news = self.news.clone();
-            let running = execute::start(&self.store, handler, task, claimed_at, waited, news);
+            let start = self.to_start(task, claimed_at);
+            let running = execute::start(&self.store, &handler, start, self.news.clone());
             self.running.insert(id, running);
         } else {
             // A definition that was made a moment ago: its task waits for a runner that knows it.
@@ -282,6 +286,23 @@ impl Shell {
             let _ = self.news.send(News::Event(Event::Finished(settlement)));
             self.refresh_known();
         }
+    }
+
+    /// Starts tasks of one handler together.
+    fn start_batch(&mut self, tasks: Vec<(LeasedTask, Duration)>) {
+        let definition = tasks.first().map(|(task, _)| task.definition);
+        let handler = definition.and_then(|definition| self.store.registry().handler(definition));
+        let Some(handler) = handler else {
+            return tasks.into_iter().for_each(|(task, claimed_at)| self.start(task, claimed_at));
+        };
+        let tasks = tasks.into_iter().map(|(task, claimed_at)| self.to_start(task, claimed_at));
+        let running = batch::start(&self.store, &handler, tasks.collect(), &self.news);
+        self.running.extend(running.into_iter().map(|running| (running.lease.task, running)));
+    }
+
+    fn to_start(&self, task: LeasedTask, claimed_at: Duration) -> ToStart {
+        let waited = self.taken.waited(task.run_at);
+        ToStart { task, claimed_at: self.started + claimed_at, waited }
     }
 
     fn with_running(&self, task: TaskId, act: impl FnOnce(&Running)) {

@@ -5,7 +5,10 @@ use std::future::Future;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::Store;
-use crate::{Definition, Error, Result, TaskContext, TaskHandler, TaskResult, handler::Candidate};
+use crate::{
+    BatchHandler, Definition, Error, Result, TaskContext, TaskHandler, TaskResult,
+    handler::Candidate,
+};
 
 /// What to do when a handler has no definition yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,6 +41,15 @@ impl Store {
     /// [`register`](Self::register).
     pub async fn register_existing<H: TaskHandler>(&self, handler: H) -> Result<Definition> {
         self.add(Candidate::handler(handler)?, IfMissing::Fail).await
+    }
+
+    /// Adds a handler that takes many tasks at once.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) also for an `AT_MOST` that is not 1 to 1,000, or a `wait` above
+    /// half a second. Otherwise as [`register`](Self::register).
+    pub async fn register_batch<H: BatchHandler>(&self, handler: H) -> Result<Definition> {
+        self.add(Candidate::batch_handler(handler)?, IfMissing::Make).await
     }
 
     /// Adds a closure as the handler of `alias`, with every default of [`TaskHandler`].

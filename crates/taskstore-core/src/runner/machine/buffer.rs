@@ -24,11 +24,20 @@ pub(super) struct Waiting {
     pub(super) since: Moment,
     /// Its lease is no older than this.
     pub(super) leased_at: Moment,
+    /// How many claims had been answered when it came.
+    pub(super) answers: u64,
     /// When it is too late to start it.
     pub(super) start_by: Option<Moment>,
     /// Its queue's own limit.
     pub(super) limit: Option<usize>,
     pub(super) task: LeasedTask,
+}
+
+impl Waiting {
+    /// Whether it is too late to start it.
+    pub(super) fn is_late(&self, now: Moment) -> bool {
+        self.start_by.is_some_and(|at| at <= now)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -100,11 +109,20 @@ impl Buffer {
     }
 
     /// Takes out those for which `leave` says so.
-    pub(super) fn take(&mut self, leave: impl Fn(&Waiting) -> bool) -> Vec<LeasedTask> {
-        let (out, stay) = self.tasks.drain(..).partition::<VecDeque<_>, _>(leave);
-        self.tasks = stay;
+    pub(super) fn take(&mut self, leave: impl FnMut(&Waiting) -> bool) -> Vec<LeasedTask> {
+        self.take_some(leave).into_iter().map(|waiting| waiting.task).collect()
+    }
+
+    /// Like [`take`](Self::take), with what else is known of them.
+    pub(super) fn take_some(&mut self, leave: impl FnMut(&Waiting) -> bool) -> Vec<Waiting> {
+        let (out, stay) = self.tasks.drain(..).partition::<Vec<_>, _>(leave);
+        self.tasks = stay.into();
         out.iter().for_each(|waiting| self.left(waiting));
-        out.into_iter().map(|waiting| waiting.task).collect()
+        out
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Waiting> {
+        self.tasks.iter()
     }
 
     pub(super) fn leases(&self) -> impl Iterator<Item = Lease> {

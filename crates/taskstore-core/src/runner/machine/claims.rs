@@ -54,6 +54,8 @@ pub(super) struct Claims {
     empty: u32,
     /// Whether the last claim found all that there was.
     drained: bool,
+    /// Claims that were answered.
+    answers: u64,
     /// Claims whose reply was lost, and when they were sent.
     doubtful: VecDeque<(LeaseId, Moment)>,
     /// When the recall under way was sent.
@@ -89,6 +91,7 @@ impl Claims {
             false_hints: 0,
             empty: 0,
             drained: false,
+            answers: 0,
             doubtful: VecDeque::new(),
             recalling: None,
         }
@@ -109,6 +112,17 @@ impl Claims {
     /// Whether a claim by itself is due.
     pub(super) fn is_due(&self, now: Moment) -> bool {
         self.next_at().is_some_and(|at| at <= now)
+    }
+
+    /// How many claims were answered so far.
+    pub(super) fn answers(&self) -> u64 {
+        self.answers
+    }
+
+    /// Whether the next claim is likely to bring more of what came when so many were answered. It is
+    /// waited for once.
+    pub(super) fn brings_more(&self, answers: u64) -> bool {
+        !self.drained && self.answers == answers
     }
 
     /// Whether no claim is under way or in doubt.
@@ -193,6 +207,7 @@ impl Claims {
         due_in: Option<Duration>,
     ) -> Moment {
         self.in_flight = false;
+        self.answers += 1;
         self.drained = seen && self.asks_all;
         if seen || self.hinted {
             self.looked_at = None;
@@ -249,10 +264,12 @@ impl Machine {
     pub(super) fn wanted(&self) -> usize {
         let most = self.config.prefetch_max;
         let ahead = self.pace.prefetch() + self.queues.prefetch(here(&self.buffer, &self.slots));
-        let room = self.slots.room(&self.config);
+        let slots = self.slots.room(&self.config);
+        let room = self.batches.filling(slots);
         let wanted = (room + ahead.min(most)).saturating_sub(self.ready());
         // What waits for others of its queue takes no slot from the rest, but memory.
-        wanted.min((room + most).saturating_sub(self.buffer.unsuspected()))
+        let wanted = wanted.min((room + most).saturating_sub(self.buffer.unsuspected()));
+        wanted.max(if slots > 0 { self.batches.missing() } else { 0 })
     }
 
     /// The tasks that wait only for a slot.
@@ -304,6 +321,7 @@ impl Machine {
         let bytes: usize = tasks.iter().map(|task| task.parameters.get().len()).sum();
         let whole = bytes + PARAMETERS_BYTES_MAX < BYTES_MAX;
         self.queues.gave(&tasks);
+        self.batches.came(&tasks, &self.config.gathers);
         let seen = self.queues.came_back(&tasks, asked as usize, whole);
         let sent_at = self.claims.came_back(self.now, tasks.len(), seen, due_in);
         self.took(lease, tasks, sent_at, sent_at);

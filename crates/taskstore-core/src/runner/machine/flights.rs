@@ -45,7 +45,7 @@ impl Machine {
     /// enough, or the runner stops.
     fn must_flush(&mut self, lane: Lane) -> bool {
         let now = self.now;
-        let starving = self.slots.has_room(&self.config) && self.ready() == 0;
+        let starving = self.is_starving();
         let stopping = !matches!(self.phase, Phase::Running);
         let outbox = self.outbox(lane);
         outbox.has_waiting()
@@ -53,6 +53,11 @@ impl Machine {
                 || stopping
                 || outbox.is_full()
                 || outbox.flush_at().is_some_and(|at| at <= now))
+    }
+
+    /// Whether a slot is free that nothing here may have, or only what waits for more of its kind.
+    fn is_starving(&self) -> bool {
+        self.slots.has_room(&self.config) && (self.ready() == 0 || self.batches.is_any_held())
     }
 
     /// Whether to claim even if nothing is to be saved.
@@ -64,7 +69,7 @@ impl Machine {
 
     /// Whether there is need for a claim by itself: there is room, and the buffer has run low.
     pub(super) fn may_claim_alone(&self) -> bool {
-        let low = self.ready() <= self.pace.low_water();
+        let low = self.is_starving() || self.ready() <= self.pace.low_water();
         low && self.wanted() > 0
             && !self.plain.is_in_flight()
             && self.claims.is_settled()

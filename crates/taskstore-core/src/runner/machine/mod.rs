@@ -14,6 +14,7 @@
 mod buffer;
 mod claims;
 mod flights;
+mod gather;
 mod holdings;
 mod outbox;
 mod pace;
@@ -30,6 +31,8 @@ use std::time::Duration;
 
 use buffer::{Buffer, Waiting};
 use claims::Claims;
+use gather::Batches;
+pub(crate) use gather::{Gather, Gathers};
 use holdings::Holdings;
 use outbox::Outbox;
 use pace::Pace;
@@ -70,6 +73,8 @@ pub(crate) struct Config {
     /// Stop as soon as nothing is due and nothing runs.
     pub(crate) once: bool,
     pub(crate) known: Known,
+    /// Which tasks are started together.
+    pub(crate) gathers: Gathers,
     /// Where ids of leases come from.
     pub(crate) new_lease: fn() -> LeaseId,
 }
@@ -91,6 +96,8 @@ pub(crate) enum Event {
     Hint,
     /// The definitions that there are handlers for, as a claim names them.
     Known(Known),
+    /// Which tasks are started together.
+    Gathers(Gathers),
     /// A handler's future is finished or dropped.
     Finished(Settlement),
     /// The answer to an [`Action::Exchange`], with the request.
@@ -125,6 +132,9 @@ pub(crate) enum Action {
     Promote(Promote),
     /// Run the handler; end with [`Event::Finished`], once its future is finished or dropped.
     Start { task: Box<LeasedTask>, claimed_at: Moment },
+    /// Run the handler once for all of them; end each with [`Event::Finished`], once that future is
+    /// finished or dropped.
+    StartBatch(Vec<(LeasedTask, Moment)>),
     /// Fire the token of a running task.
     Cancel(TaskId),
     /// Drop the future of a running task, if it lets itself be dropped.
@@ -152,6 +162,7 @@ pub(crate) struct Machine {
     buffer: Buffer,
     slots: Slots,
     queues: Queues,
+    batches: Batches,
     plain: Outbox,
     keyed: Outbox,
     holdings: Holdings,
@@ -173,6 +184,7 @@ impl Machine {
             phase: Phase::Running,
             buffer: Buffer::default(),
             slots: Slots::default(),
+            batches: Batches::default(),
             plain: Outbox::default(),
             keyed: Outbox::default(),
             holdings: Holdings::default(),
@@ -194,6 +206,7 @@ impl Machine {
                 self.config.known = known;
                 self.claims.hint(now);
             }
+            Event::Gathers(gathers) => self.config.gathers = gathers,
             Event::Finished(settlement) => self.finished(settlement),
             Event::Exchanged { lane, request, result } => self.exchanged(lane, *request, result),
             Event::Recalled { lease, result } => self.recalled(lease, result),
@@ -236,7 +249,7 @@ impl Machine {
         let trouble = self.trouble.wake_at(self.now);
         // The last deadline of a stop may have passed while the store is away.
         let stop = self.phase.deadline().filter(|at| *at > self.now);
-        [work, trouble, stop, self.buffer.stale_at()].into_iter().flatten().min()
+        [work, trouble, stop, self.buffer.stale_at(), self.batch_at()].into_iter().flatten().min()
     }
 
     /// Whether to listen for hints from before the next claim on.
@@ -297,7 +310,8 @@ impl Machine {
         for task in tasks {
             let start_by = start_by(&task, asked_at);
             let limit = self.queues.limit(&task.queue);
-            self.buffer.push(Waiting { since: self.now, leased_at, start_by, limit, task });
+            let (since, answers) = (self.now, self.claims.answers());
+            self.buffer.push(Waiting { since, leased_at, answers, start_by, limit, task });
         }
         if !matches!(self.phase, Phase::Running) {
             self.release_buffer();

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Action, Config, Machine, Moment, Phase, Waiting};
+use super::{
+    Action, Config, Holdings, Machine, Moment, Phase, Waiting,
+    gather::{Member, Shared},
+};
 use crate::{
     LeaseId, QueueName, Result, TaskId,
     backend::{Isolate, Lease, LeasedTask, Settlement},
@@ -19,6 +22,23 @@ pub(super) struct Slot {
     state: State,
     /// Its token was fired.
     fired: bool,
+    /// The batch that it shares a slot with.
+    batch: Option<Member>,
+}
+
+impl Slot {
+    pub(super) fn running(waiting: &Waiting, batch: Option<Member>) -> Self {
+        let Waiting { leased_at: claimed_at, limit, task, .. } = waiting;
+        Self {
+            lease: task.lease,
+            keyed: task.keyed,
+            limited: limit.map(|_| task.queue.clone()),
+            claimed_at: *claimed_at,
+            state: State::Running,
+            fired: false,
+            batch,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -44,11 +64,12 @@ pub(super) struct Slots {
     isolating: bool,
     /// How many there are of each queue that has a limit of its own.
     limited: HashMap<QueueName, usize>,
+    pub(super) shared: Shared,
 }
 
 impl Slots {
     pub(super) fn room(&self, config: &Config) -> usize {
-        config.concurrency.saturating_sub(self.tasks.len())
+        config.concurrency.saturating_sub(self.tasks.len() - self.shared.saved())
     }
 
     pub(super) fn has_room(&self, config: &Config) -> bool {
@@ -64,7 +85,7 @@ impl Slots {
         self.limited.get(queue).copied().unwrap_or_default()
     }
 
-    fn insert(&mut self, slot: Slot) {
+    pub(super) fn insert(&mut self, slot: Slot) {
         if let Some(queue) = &slot.limited {
             *self.limited.entry(queue.clone()).or_default() += 1;
         }
@@ -120,42 +141,56 @@ impl Slots {
     }
 }
 
+/// What may be started: never two runs of one task by one runner, never two suspects at the same
+/// time, and nothing that nobody has heard of for the length of its lease, for it may run elsewhere
+/// by now: a heartbeat will tell.
+pub(super) fn startable<'a>(
+    slots: &'a Slots,
+    holdings: &'a Holdings,
+    config: &'a Config,
+    now: Moment,
+) -> impl Fn(&Waiting) -> bool + use<'a> {
+    let is_alive = move |waiting: &Waiting| {
+        now < holdings.alive_at(waiting.leased_at, waiting.since) + config.lease_for
+    };
+    move |waiting| slots.may_start(waiting) && is_alive(waiting)
+}
+
 impl Machine {
-    /// Gives free slots to tasks of the buffer: never two runs of one task by one runner, and never
-    /// two suspects at the same time, and nothing that nobody has heard of for the length of its
-    /// lease, for it may run elsewhere by now: a heartbeat will tell.
+    /// Gives free slots to tasks of the buffer.
     pub(super) fn start_tasks(&mut self) {
+        self.hold_kinds();
         while matches!(self.phase, Phase::Running) && self.slots.has_room(&self.config) {
-            let (slots, holdings) = (&self.slots, &self.holdings);
-            let (now, lease_for) = (self.now, self.config.lease_for);
-            let is_alive = |w: &Waiting| now < holdings.alive_at(w.leased_at, w.since) + lease_for;
-            let may_start = |w: &Waiting| slots.may_start(w) && is_alive(w);
-            let Some(Waiting { leased_at: claimed_at, start_by, limit, task, .. }) =
-                self.buffer.pop(may_start)
-            else {
-                return;
-            };
-            if start_by.is_some_and(|at| at <= now) {
-                self.discard(task);
-                continue;
-            }
-            let mut slot = Slot {
-                lease: task.lease,
-                keyed: task.keyed,
-                limited: limit.map(|_| task.queue.clone()),
-                claimed_at,
-                state: State::Running,
-                fired: false,
-            };
-            if task.suspect {
-                let alone = (self.config.new_lease)();
-                self.slots.suspect = Some(slot.lease);
-                slot.state = State::Suspect { task: Box::new(task), alone, since: self.now };
-                self.slots.insert(slot);
+            let Some(waiting) = self.next_to_start() else { return };
+            if waiting.is_late(self.now) {
+                self.discard(waiting.task);
+            } else if let Some(kind) = self.kind(&waiting.task) {
+                self.start_batch(waiting, kind);
+                self.hold_kinds();
             } else {
-                self.slots.insert(slot);
-                self.act(Action::Start { task: Box::new(task), claimed_at });
+                self.start_one(waiting);
             }
+        }
+    }
+
+    fn next_to_start(&mut self) -> Option<Waiting> {
+        let (held, gathers) = (&self.batches, &self.config.gathers);
+        let may_start = startable(&self.slots, &self.holdings, &self.config, self.now);
+        let is_next = |waiting: &Waiting| may_start(waiting) && !held.holds(gathers, &waiting.task);
+        self.buffer.pop(is_next)
+    }
+
+    fn start_one(&mut self, waiting: Waiting) {
+        let mut slot = Slot::running(&waiting, None);
+        let Waiting { leased_at: claimed_at, task, .. } = waiting;
+        if task.suspect {
+            let alone = (self.config.new_lease)();
+            self.slots.suspect = Some(slot.lease);
+            slot.state = State::Suspect { task: Box::new(task), alone, since: self.now };
+            self.slots.insert(slot);
+        } else {
+            self.slots.insert(slot);
+            self.act(Action::Start { task: Box::new(task), claimed_at });
         }
     }
 
@@ -211,9 +246,11 @@ impl Machine {
     /// A handler's future is finished or dropped.
     pub(super) fn finished(&mut self, settlement: Settlement) {
         let Some(slot) = self.slots.remove(settlement.lease.task) else { return };
+        slot.batch.into_iter().for_each(|member| self.slots.shared.ended(member));
         if let Some(run) = settlement.run {
             let own = slot.limited.as_ref().and_then(|queue| self.queues.pace(queue));
-            own.unwrap_or(&mut self.pace).ran(run.ran_for);
+            let part = run.ran_for / slot.batch.map_or(1, |member| member.of);
+            own.unwrap_or(&mut self.pace).ran(part);
         }
         self.settle(settlement, slot.keyed);
     }

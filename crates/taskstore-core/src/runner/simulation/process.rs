@@ -2,15 +2,16 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
 use crate::{
-    LeaseId, RunnerId, TaskId,
+    DefinitionId, LeaseId, RunnerId, TaskId,
     backend::{Cursor, Known, Lease},
     runner::{
         Served,
-        machine::{Config, Machine, Moment},
+        machine::{Config, Gather, Machine, Moment},
     },
     watcher::Watcher,
 };
@@ -53,6 +54,7 @@ impl Process {
         queues: Vec<Served>,
         concurrency: usize,
         notified: bool,
+        gathers: Option<(DefinitionId, Gather)>,
     ) -> Self {
         let runner = RunnerId::new();
         let limit = queues.iter().filter_map(|served| served.concurrency).min();
@@ -68,6 +70,7 @@ impl Process {
             grace: Duration::from_secs(1),
             once: false,
             known: Known::All,
+            gathers: Arc::new(gathers.into_iter().collect()),
             new_lease: LeaseId::new,
         };
         Self {

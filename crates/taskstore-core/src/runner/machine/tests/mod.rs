@@ -2,6 +2,7 @@
 
 mod claiming;
 mod expiry;
+mod gathering;
 mod limits;
 mod patterns;
 mod rig;

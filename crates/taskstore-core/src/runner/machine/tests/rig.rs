@@ -19,7 +19,7 @@ pub(super) struct Rig {
     pub(super) now: Moment,
     /// What the machine asked for and nobody has looked at yet.
     pub(super) actions: Vec<Action>,
-    definition: DefinitionId,
+    pub(super) definition: DefinitionId,
 }
 
 impl Rig {
@@ -36,6 +36,7 @@ impl Rig {
             grace: Duration::from_secs(5),
             once: false,
             known: Known::All,
+            gathers: Default::default(),
             new_lease: LeaseId::new,
         };
         change(&mut config);
@@ -127,6 +128,18 @@ impl Rig {
             tasks.push(task);
         }
         tasks
+    }
+
+    /// The batches that were started.
+    pub(super) fn batches(&mut self) -> Vec<Vec<LeasedTask>> {
+        let mut batches = Vec::new();
+        while let Some(batch) = self.find(|action| match action {
+            Action::StartBatch(tasks) => Some(tasks.iter().map(|(task, _)| task.clone()).collect()),
+            _ => None,
+        }) {
+            batches.push(batch);
+        }
+        batches
     }
 
     pub(super) fn canceled(&mut self) -> Option<TaskId> {

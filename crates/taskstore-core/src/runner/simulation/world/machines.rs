@@ -32,6 +32,9 @@ impl World {
     pub(super) fn act(&mut self, life: Life, action: Action) {
         match action {
             Action::Start { task, .. } => self.handler_begins(life, *task),
+            Action::StartBatch(tasks) => {
+                tasks.into_iter().for_each(|(task, _)| self.handler_begins(life, task));
+            }
             Action::Hold(lease) => {
                 self.living(life).map(|process| process.held.insert(lease));
             }
@@ -40,7 +43,7 @@ impl World {
             }
             Action::Drop(task) => self.handler_is_dropped(life, task),
             Action::Stopped { left } => self.stopped(life, &left),
-            Action::Cancel(_) | Action::Lost(_) | Action::Failed(_) => {}
+            Action::Cancel(_) | Action::Lost(_) | Action::Expired(_) | Action::Failed(_) => {}
             request => {
                 let at = self.now + self.latency();
                 self.at(at, Happening::Asked(life, request));

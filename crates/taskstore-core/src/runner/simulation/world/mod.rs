@@ -19,7 +19,7 @@ use crate::{
     backend::{Control, Enqueue, Expect, LateLease, LeasedTask, Move, NewTask, When},
     runner::{
         Served,
-        machine::{Action, Event, Moment},
+        machine::{Action, Event, Gather, Moment},
     },
     testing::START,
 };
@@ -213,9 +213,15 @@ impl World {
         self.starts += 1;
         let life = Life { process, start: self.starts };
         let (concurrency, notified) = (self.random.usize(1..5), self.random.bool());
+        let gather = Gather {
+            handler: self.definition.id,
+            at_most: self.random.usize(2..5),
+            wait: MS * self.random.u32(..300),
+        };
+        let gathers = self.random.bool().then_some((self.definition.id, gather));
         let queues = self.draw_queues();
         let Some(slot) = self.processes.get_mut(process) else { return };
-        *slot = Some(Process::start(life, self.now, queues, concurrency, notified));
+        *slot = Some(Process::start(life, self.now, queues, concurrency, notified, gathers));
         self.at(self.now, Happening::Event(life, Event::Tick));
         self.at(self.now + SECOND, Happening::Beat(life));
         self.at(self.now + LEASE / 8, Happening::Watch(life));
