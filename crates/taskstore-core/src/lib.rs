@@ -19,6 +19,7 @@ pub mod limits;
 mod memory;
 mod middleware;
 mod model;
+mod retention;
 mod retry;
 mod runner;
 mod store;
@@ -43,10 +44,12 @@ pub use model::{
     Progress, Queue, QueueCounts, QueueName, QueuePattern, RunnerId, Status, Task, TaskId,
     UniqueHash,
 };
+pub use retention::Retention;
 pub use retry::{Backoff, MAX_ATTEMPTS};
 pub use runner::{QueueOptions, RunnerBuilder, RunnerHandle, Stopped, Summary, shutdown_signal};
 pub use store::{
     Bulk, BulkReport, BulkReschedule, CliReport, CreateDefinition, Definitions, EnqueueMany,
-    EnqueueOne, EnqueueOutcome, ExecuteCli, FindTasks, HandlerInfo, ListDefinitions, Queues,
-    Refusal, Reschedule, RunError, Store, StoreBuilder, SweepReport, Tasks, UpdateDefinition,
+    EnqueueOne, EnqueueOutcome, ExecuteCli, FindTasks, HandlerInfo, ListDefinitions, Purged,
+    Queues, Refusal, Reschedule, RunError, Store, StoreBuilder, SweepReport, Tasks,
+    UpdateDefinition,
 };

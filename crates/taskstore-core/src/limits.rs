@@ -39,6 +39,9 @@ pub const ENQUEUE_BYTES_MAX: usize = 4 << 20;
 pub const IDS_MAX: usize = 10_000;
 /// Most tasks in one pass of a bulk action: 500.
 pub const BULK_PASS_MAX: usize = 500;
+/// The shortest time that a retention keeps a task: 1 minute, in which whoever waits for it, or
+/// sends its enqueue again, still finds it.
+pub const RETENTION_MIN: Duration = Duration::from_secs(60);
 /// Most things on one page of a list: 1,000.
 pub const PAGE_MAX: u32 = 1_000;
 /// The shortest lease: 2 s.

@@ -10,8 +10,8 @@ use std::{
 };
 
 use taskstore_core::{
-    Error, MemoryBackend, Middleware, Next, QueueName, Result, RunError, Store, StoreBuilder,
-    TaskContext, TaskId, TaskOutput, TaskResult, limits,
+    Error, MemoryBackend, Middleware, Next, QueueName, Result, Retention, RunError, Store,
+    StoreBuilder, TaskContext, TaskId, TaskOutput, TaskResult, limits,
 };
 
 /// What a URL may look like, for errors.
@@ -53,6 +53,7 @@ pub fn connect(url: impl Into<String>) -> Connect {
         prefix: None,
         auto_migrate: false,
         max_concurrency: None,
+        retention: None,
         further: Vec::new(),
     }
 }
@@ -93,6 +94,7 @@ pub struct Connect {
     prefix: Option<String>,
     auto_migrate: bool,
     max_concurrency: Option<usize>,
+    retention: Option<Retention>,
     /// What needs no check before the database is opened, in the order named.
     further: Vec<Setting>,
 }
@@ -116,6 +118,27 @@ impl Connect {
     /// 10,000, by default 10.
     pub fn max_concurrency(mut self, tasks: usize) -> Self {
         self.max_concurrency = Some(tasks);
+        self
+    }
+
+    /// How long tasks are kept after their end; by default for ever. Runners purge what is over. See
+    /// [`Retention`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> taskstore::Result<()> {
+    /// use std::time::Duration;
+    /// use taskstore::Retention;
+    ///
+    /// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    /// let store = taskstore::connect("memory:")
+    ///     .retention(Retention::keep_forever().success(7 * DAY).soft_deleted(DAY))
+    ///     .await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = Some(retention);
         self
     }
 
@@ -173,6 +196,9 @@ impl Connect {
         if let Some(tasks) = self.max_concurrency {
             limits::check_concurrency("max_concurrency", tasks)?;
         }
+        if let Some(retention) = &self.retention {
+            retention.check()?;
+        }
         match self.scheme() {
             Some("memory") => self.open_memory().await,
             Some("sqlite") => self.open_sqlite().await,
@@ -213,6 +239,9 @@ impl Connect {
         if let Some(tasks) = self.max_concurrency {
             builder = builder.max_concurrency(tasks);
         }
+        if let Some(retention) = self.retention {
+            builder = builder.retention(retention);
+        }
         builder = self.further.into_iter().fold(builder, |builder, setting| setting(builder));
         builder.auto_migrate(self.auto_migrate)
     }
@@ -237,6 +266,7 @@ impl fmt::Debug for Connect {
             .field("prefix", &self.prefix)
             .field("auto_migrate", &self.auto_migrate)
             .field("max_concurrency", &self.max_concurrency)
+            .field("retention", &self.retention)
             .finish_non_exhaustive()
     }
 }

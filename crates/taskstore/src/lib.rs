@@ -110,10 +110,10 @@ pub use taskstore_core::{
     CliReport, CreateDefinition, Definition, DefinitionId, DefinitionStatus, Definitions,
     EnqueueMany, EnqueueOne, EnqueueOutcome, Error, ExecuteCli, FindTasks, HandlerInfo, Holder,
     ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Middleware, Next, Progress,
-    Queue, QueueCounts, QueueName, QueueOptions, QueuePattern, Queues, Refusal, Reschedule, Result,
-    RunError, RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store, StoreBuilder, Summary,
-    SweepReport, Task, TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskId, TaskKey,
-    TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
+    Purged, Queue, QueueCounts, QueueName, QueueOptions, QueuePattern, Queues, Refusal, Reschedule,
+    Result, Retention, RunError, RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store,
+    StoreBuilder, Summary, SweepReport, Task, TaskContext, TaskError, TaskErrorKind, TaskHandler,
+    TaskId, TaskKey, TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
 };
 pub use taskstore_core::{telemetry, testing};
 #[cfg(feature = "sqlite")]

@@ -93,8 +93,9 @@ async fn given_tasks_when_their_ids_are_listed_then_as_the_tasks_are(c: &Context
 
 async fn given_filters_when_ids_are_listed_then_as_the_tasks_are(c: &Context) {
     let all = mixed(c).await;
-    let filters: [fn(&mut TaskFilter, &[TaskId]); 6] = [
+    let filters: [fn(&mut TaskFilter, &[TaskId]); 7] = [
         |f, _| f.queue = Some(queue("else")),
+        |f, _| f.queues = Some(vec![queue("else"), queue("none")]),
         |f, _| f.except_queues = vec![queue("else")],
         |f, _| f.completed = Some(at(5)..at(6)),
         |f, _| f.created = Some(at(0)..at(1)),
@@ -168,6 +169,11 @@ async fn given_queues_to_leave_out_when_listed_then_all_others(c: &Context) {
     for order in [TaskOrder::ClaimOrder, TaskOrder::OldestFirst] {
         assert_eq!(listed(c, &filter, order).await, all[5..7], "{order:?}");
     }
+    filter.queues = Some(vec![queue("else"), queue("default")]);
+    assert_eq!(listed(c, &filter, TaskOrder::OldestFirst).await, all[5..7]);
+    filter.queues = Some(vec![queue("default")]);
+    assert_eq!(listed(c, &filter, TaskOrder::OldestFirst).await, []);
+    filter.queues = None;
     filter.queue = Some(queue("default"));
     assert_eq!(listed(c, &filter, TaskOrder::NewestFirst).await, []);
     filter.except_queues = vec![queue("DEFAULT")];

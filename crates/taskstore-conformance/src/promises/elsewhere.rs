@@ -56,6 +56,22 @@ elsewhere! {
         "bulk.goes_on" by an_outage_says_how_far_it_came_and_saying_it_again_goes_on;
         "bulk.asked" by bad_input_is_named_and_nothing_is_done;
     }
+    in "crates/taskstore-core/src/retention.rs" {
+        "retention.idle" by a_walk_goes_on_where_it_ended;
+        "retention.kept" by queues_that_keep_as_long_are_one_walk_and_those_that_keep_for_ever_are_none;
+        "retention.refused" by what_cannot_be_is_refused_and_named;
+    }
+    in "crates/taskstore-core/src/store/tests/retention.rs" {
+        "retention.kept" by each_status_and_queue_is_kept_for_as_long_as_was_said;
+        "retention.kept" by a_task_that_is_requeued_begins_its_time_anew;
+        "retention.live" by what_waits_runs_or_is_paused_is_never_touched;
+        "retention.deleted" by soft_deleted_tasks_have_a_time_of_their_own_which_begins_when_they_are_deleted;
+        "retention.runners" by runners_purge_what_is_over_once_for_each_process_and_stop_with_the_last_one;
+        "retention.runners" by an_outage_in_a_round_is_made_up_for_in_the_next;
+        "retention.idle" by with_nothing_over_it_asks_a_few_times_an_hour_and_not_at_all_without_a_policy;
+        "retention.idle" by what_was_looked_through_is_not_looked_at_again;
+        "retention.refused" by a_retention_that_cannot_be_opens_no_store;
+    }
     in "crates/taskstore-core/tests/runner/modes.rs" {
         "runner.serial" by serial_means_one_at_a_time_in_order;
         "runner.concurrency" by ten_run_at_the_same_time_by_default_and_never_more;
@@ -203,6 +219,9 @@ elsewhere! {
     }
     in "tests/tests/fleet/ctrl_c.rs" {
         "runner.impatient" by a_second_ctrl_c_ends_the_process_at_once_and_the_first_does_not;
+    }
+    in "tests/tests/fleet/bulk.rs" {
+        "bulk.goes_on" by bulk_actions_killed_half_way_leave_nothing_half_done_and_go_on;
     }
     in "tests/tests/fleet/poison.rs" {
         "runner.guilty" by a_task_that_kills_its_process_fails_and_costs_its_neighbours_nothing;

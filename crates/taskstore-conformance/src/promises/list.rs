@@ -268,6 +268,16 @@ promises! {
     "lifecycle.lost": "A shared lease that is lost costs no attempt; one lost alone counts as a failure \
         that names its reason.";
 
+    "retention.kept": "A task is kept after its end for as long as is said of its status and queue, and \
+        purged afterwards; of what nothing is said is kept for ever.";
+    "retention.live": "No retention touches what waits, runs or is paused.";
+    "retention.deleted": "Soft-deleted tasks are kept for a time of their own, from their deletion on.";
+    "retention.runners": "While a runner runs, one janitor of its process purges what is over; an outage \
+        only delays it.";
+    "retention.idle": "A retention with nothing to do asks a few times an hour, and looks at nothing \
+        twice.";
+    "retention.refused": "A retention that cannot be is refused before the store is opened.";
+
     "watcher.dead": "A lease is dead when its watcher saw the same beat for its whole length on its own \
         clock, and a lease that beats never dies.";
     "watcher.gap": "A gap in the reads, a failed read or a refused take-over starts the watch anew.";

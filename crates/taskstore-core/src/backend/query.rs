@@ -30,6 +30,8 @@ pub struct TaskFilter {
     pub statuses: Option<Vec<Status>>,
     /// In this queue, or from it.
     pub queue: Option<QueueName>,
+    /// In one of these queues.
+    pub queues: Option<Vec<QueueName>>,
     /// In none of these queues.
     pub except_queues: Vec<QueueName>,
     /// Of this kind of work.

@@ -56,6 +56,7 @@ impl State {
             filter.ids.as_ref().is_none_or(|ids| ids.contains(id))
                 && filter.wants(self.status(record))
                 && filter.queue.as_ref().is_none_or(|queue| record.queue == *queue)
+                && filter.queues.as_ref().is_none_or(|queues| queues.contains(&record.queue))
                 && !filter.except_queues.contains(&record.queue)
                 && filter.definition.is_none_or(|definition| record.definition == definition)
                 && filter.created.as_ref().is_none_or(|range| within(range, record.created_at))

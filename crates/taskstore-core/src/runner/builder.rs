@@ -6,7 +6,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     handle::{Done, RunnerHandle},
-    known,
+    janitor, known,
     machine::Config,
     queue_options::{QueueOptions, Served},
     shell::Shell,
@@ -279,8 +279,14 @@ impl RunnerBuilder {
             tracing::warn!(%runner, "no handler is registered: the runner will find nothing to do");
         }
         let shell = Shell::new(store.clone(), config)?;
+        let janitor = if once { None } else { janitor::on_duty(&store) };
+        let watching = watch(store.clone(), runner, self.lease);
         let beside = vec![
-            AbortOnDropHandle::new(tokio::spawn(watch(store.clone(), runner, self.lease))),
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                // On duty for as long as anything is watched.
+                let _janitor = janitor;
+                watching.await;
+            })),
             AbortOnDropHandle::new(tokio::spawn(sweep_slowly(store, runner, self.lease))),
         ];
         let (handle, stop, done) = Done::new(reservation, beside);

@@ -2,13 +2,14 @@
 //!
 //! All decisions are made in [`machine`], which knows no clock, runtime or database. Around it:
 //! [`shell`] runs its actions on tokio, [`execute`] runs one handler, [`keeper`] keeps leases alive
-//! from a thread of its own, [`watch`] takes over what
-//! dead runners held, and [`sweeping`] puts back what people have pushed out of its place.
+//! from a thread of its own, [`watch`] takes over what dead runners held, [`sweeping`] puts back
+//! what people have pushed out of its place, and [`janitor`] purges what is over.
 
 mod batch;
 mod builder;
 mod execute;
 mod handle;
+mod janitor;
 mod keeper;
 mod known;
 mod machine;
@@ -28,6 +29,7 @@ mod watch;
 pub use builder::RunnerBuilder;
 pub(crate) use execute::run_handler;
 pub use handle::{RunnerHandle, Stopped};
+pub(crate) use janitor::Janitor;
 pub(crate) use machine::{Gather, Gathers};
 #[cfg(feature = "metrics")]
 pub(crate) use outcome::Outcome;

@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 
 use super::{DefinitionCache, Endings, ErrorHandler, Inner, RunError, Store};
 use crate::{
-    Backend, Middleware, Next, QueueName, Result, TaskContext, TaskId, TaskOutput, TaskResult,
-    backend::Migrate, handler::Registry, limits, middleware::Layers, telemetry::Meters,
+    Backend, Middleware, Next, QueueName, Result, Retention, TaskContext, TaskId, TaskOutput,
+    TaskResult, backend::Migrate, handler::Registry, limits, middleware::Layers, telemetry::Meters,
 };
 
 /// How many tasks a runner runs at the same time unless somebody says otherwise.
@@ -43,6 +43,7 @@ pub struct StoreBuilder {
     on_error: ErrorHandler,
     max_concurrency: usize,
     auto_migrate: bool,
+    retention: Retention,
     layers: Layers,
 }
 
@@ -53,6 +54,7 @@ impl StoreBuilder {
             on_error: ErrorHandler::default(),
             max_concurrency: MAX_CONCURRENCY,
             auto_migrate: false,
+            retention: Retention::default(),
             layers: Layers::default(),
         }
     }
@@ -68,6 +70,12 @@ impl StoreBuilder {
     /// [`Store::migrate`] does when it is called.
     pub fn auto_migrate(mut self, yes: bool) -> Self {
         self.auto_migrate = yes;
+        self
+    }
+
+    /// How long tasks are kept after their end; by default for ever. See [`Retention`].
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.retention = retention;
         self
     }
 
@@ -121,6 +129,7 @@ impl StoreBuilder {
 
     async fn open(self) -> Result<Store> {
         limits::check_concurrency("max_concurrency", self.max_concurrency)?;
+        self.retention.check()?;
         if self.auto_migrate {
             self.backend.migrate(&Migrate::up()).await?;
         }
@@ -137,6 +146,8 @@ impl StoreBuilder {
                 max_concurrency: self.max_concurrency,
                 runners: crate::runner::Runners::default(),
                 endings: Endings::default(),
+                retention: self.retention,
+                janitor: crate::runner::Janitor::default(),
                 layers: self.layers,
                 meters: Meters::default(),
                 sweeping: tokio::sync::Mutex::new(()),

@@ -16,6 +16,7 @@ mod options;
 mod queues;
 mod register;
 mod reschedule;
+mod retention;
 mod run;
 mod run_error;
 mod schema;
@@ -36,13 +37,18 @@ pub use enqueue::{EnqueueMany, EnqueueOne, EnqueueOutcome};
 pub use find::FindTasks;
 pub use queues::Queues;
 pub use reschedule::Reschedule;
+pub(crate) use retention::Manner;
+pub use retention::Purged;
 use run_error::ErrorHandler;
 pub use run_error::RunError;
 pub use sweep::SweepReport;
 pub use tasks::Tasks;
 
 use crate::{
-    Backend, QueueName, TaskId, handler::Registry, middleware::Layers, runner::Runners,
+    Backend, QueueName, Retention, TaskId,
+    handler::Registry,
+    middleware::Layers,
+    runner::{Janitor, Runners},
     telemetry::Meters,
 };
 
@@ -93,6 +99,8 @@ struct Inner {
     max_concurrency: usize,
     runners: Runners,
     endings: Endings,
+    retention: Retention,
+    janitor: Janitor,
     layers: Layers,
     meters: Meters,
     sweeping: tokio::sync::Mutex<()>,
@@ -162,6 +170,16 @@ impl Store {
     /// What is counted.
     pub(crate) fn meters(&self) -> &Meters {
         &self.inner.meters
+    }
+
+    /// How long tasks are kept after their end.
+    pub(crate) fn retention(&self) -> &Retention {
+        &self.inner.retention
+    }
+
+    /// Who purges what is over, while a runner runs.
+    pub(crate) fn janitor(&self) -> &Janitor {
+        &self.inner.janitor
     }
 
     /// The definitions that were seen a moment ago.

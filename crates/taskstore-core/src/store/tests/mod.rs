@@ -6,6 +6,7 @@ mod definitions;
 mod enqueue;
 mod find;
 mod register;
+mod retention;
 mod settings;
 mod spy;
 mod tasks;

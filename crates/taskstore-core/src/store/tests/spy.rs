@@ -39,12 +39,18 @@ pub(super) struct Spy {
     pub(super) memory: MemoryBackend,
     calls: Arc<Mutex<HashMap<&'static str, usize>>>,
     faults: Arc<Mutex<VecDeque<(&'static str, Fault)>>>,
+    queries: Arc<Mutex<Vec<TaskQuery>>>,
 }
 
 impl Spy {
     /// How often this was called.
     pub(super) fn count(&self, call: &str) -> usize {
         self.calls.lock().unwrap().get(call).copied().unwrap_or_default()
+    }
+
+    /// What ids were asked for.
+    pub(super) fn queries(&self) -> Vec<TaskQuery> {
+        self.queries.lock().unwrap().clone()
     }
 
     /// Makes the next call of this name go wrong.
@@ -167,6 +173,7 @@ impl Backend for Spy {
     }
 
     async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        self.queries.lock().unwrap().push(query.clone());
         spied!(self.task_ids(query))
     }
 

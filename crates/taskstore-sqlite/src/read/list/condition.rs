@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rusqlite::types::Value;
-use taskstore_core::backend::TaskFilter;
+use taskstore_core::{QueueName, backend::TaskFilter};
 use time::UtcDateTime;
 
 /// A fragment that is true or false, and its values.
@@ -19,6 +19,7 @@ const COMPLETED: &str = "t.completed_at>=? AND t.completed_at<?";
 /// What is soft-deleted, on the record `t`.
 const DELETED: &str = "t.deleted_at>=? AND t.deleted_at<?";
 const NOT_DELETED: &str = "t.deleted_at IS NULL";
+const IN_QUEUES: &str = "t.queue IN (SELECT value FROM json_each(?))";
 const NOT_IN_QUEUES: &str = "t.queue NOT IN (SELECT value FROM json_each(?))";
 /// Of one of these statuses as they are stored, on the record `t`.
 const STATUSES: &str = "t.status IN (SELECT value FROM json_each(?))";
@@ -28,6 +29,7 @@ const WAITS: &str = "t.status=0 AND (
  OR EXISTS(SELECT 1 FROM task_later w WHERE w.run_at=t.run_at AND w.task=t.seq))";
 /// Of the queue, on the row `c` of ready or later.
 const QUEUE_OF_PLACE: &str = "c.queue=?";
+const IN_QUEUES_OF_PLACE: &str = "c.queue IN (SELECT value FROM json_each(?))";
 const NOT_IN_QUEUES_OF_PLACE: &str = "c.queue NOT IN (SELECT value FROM json_each(?))";
 const DEFINITION_OF_PLACE: &str = "c.definition_id=(SELECT seq FROM task_definition WHERE id=?)";
 
@@ -59,7 +61,7 @@ pub(super) fn of_completed(filter: &TaskFilter) -> Vec<Condition> {
     if let Some(definition) = filter.definition {
         all.push((DEFINITION, vec![definition.to_string().into()]));
     }
-    all.extend(except_queues(filter, NOT_IN_QUEUES));
+    all.extend(queues(filter, [IN_QUEUES, NOT_IN_QUEUES]));
     all.extend(created(filter));
     all.extend(deleted(filter));
     all
@@ -86,8 +88,8 @@ pub(super) fn of_waiting(filter: &TaskFilter) -> Vec<Condition> {
 /// completed.
 pub(super) fn of_place(filter: &TaskFilter) -> Vec<Condition> {
     let definition = filter.definition.map(|id| (DEFINITION_OF_PLACE, vec![id.to_string().into()]));
-    let except = except_queues(filter, NOT_IN_QUEUES_OF_PLACE);
-    definition.into_iter().chain(except).chain(created(filter)).collect()
+    let queues = queues(filter, [IN_QUEUES_OF_PLACE, NOT_IN_QUEUES_OF_PLACE]);
+    definition.into_iter().chain(queues).chain(created(filter)).collect()
 }
 
 /// The queue, on the row `c` of ready or later.
@@ -100,9 +102,13 @@ fn created(filter: &TaskFilter) -> Option<Condition> {
     filter.created.as_ref().map(|span| (CREATED, ends(span)))
 }
 
-fn except_queues(filter: &TaskFilter, fragment: &'static str) -> Option<Condition> {
-    let names = filter.except_queues.iter().map(|queue| format!("\"{}\"", queue.as_str()));
-    (!filter.except_queues.is_empty()).then(|| (fragment, vec![array(names)]))
+/// In one of many queues, or in none of them.
+fn queues(filter: &TaskFilter, [within, without]: [&'static str; 2]) -> Vec<Condition> {
+    let names =
+        |queues: &[QueueName]| array(queues.iter().map(|queue| format!("\"{}\"", queue.as_str())));
+    let only = filter.queues.as_deref().map(|queues| (within, vec![names(queues)]));
+    let except = Some(filter.except_queues.as_slice()).filter(|queues| !queues.is_empty());
+    only.into_iter().chain(except.map(|queues| (without, vec![names(queues)]))).collect()
 }
 
 /// A JSON array of what is JSON already. A queue's name holds nothing that JSON would escape.

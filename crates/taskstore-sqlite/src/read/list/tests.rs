@@ -11,12 +11,13 @@ use crate::tests::File;
 
 /// Without a condition, with each, and with all of them.
 fn filters() -> Vec<TaskFilter> {
-    let set: [fn(&mut TaskFilter); 7] = [
+    let set: [fn(&mut TaskFilter); 8] = [
         |f| f.queue = Some(QueueName::default()),
         |f| f.definition = Some(DefinitionId::new()),
         |f| f.created = Some(clock::from_micros(0)..clock::now()),
         |f| f.completed = Some(clock::from_micros(0)..clock::now()),
         |f| f.with_deleted = true,
+        |f| f.queues = Some(vec![QueueName::default()]),
         |f| f.except_queues = vec![QueueName::default()],
         |f| f.deleted = Some(clock::from_micros(0)..clock::now()),
     ];
