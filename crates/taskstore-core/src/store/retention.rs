@@ -59,15 +59,16 @@ pub(crate) struct Manner {
     /// About how long a transaction may take.
     target: Duration,
     /// After each, so many times as long as it took is left to others.
-    pause: u32,
+    rest: f64,
 }
 
 /// By hand: it should come to an end.
-const BY_HAND: Manner = Manner { most: BULK_PASS_MAX, target: Duration::from_millis(20), pause: 0 };
+const BY_HAND: Manner =
+    Manner { most: BULK_PASS_MAX, target: Duration::from_millis(20), rest: 0.5 };
 
 impl Manner {
     /// Beside runners: it has all the time in the world.
-    pub(crate) const BESIDE: Self = Self { most: 200, target: Duration::from_millis(5), pause: 3 };
+    pub(crate) const BESIDE: Self = Self { most: 200, target: Duration::from_millis(5), rest: 3.0 };
 }
 
 impl Store {
@@ -121,14 +122,14 @@ impl Store {
             return Ok(());
         }
         let now = self.backend().now().await?;
-        let mut pace = Pace::new(manner.most, manner.target);
+        let mut pace = Pace::new(manner.most, manner.target, manner.rest);
         for walk in walks {
             let Some((before, filter)) = walk.next(now) else { continue };
             let to = Move::Purge { before: Some(before) };
             let mut query = TaskQuery::new(filter, walk.order(), PAGE_MAX);
             loop {
                 let page = self.backend().task_ids(&query).await?;
-                self.purge_those(page.items, &to, walk.what, manner, &mut pace, purged).await?;
+                self.purge_those(page.items, &to, walk.what, &mut pace, purged).await?;
                 if page.next.is_none() {
                     break;
                 }
@@ -144,7 +145,6 @@ impl Store {
         mut ids: Vec<TaskId>,
         to: &Move,
         what: Over,
-        manner: Manner,
         pace: &mut Pace,
         purged: &mut Purged,
     ) -> Result<()> {
@@ -159,11 +159,7 @@ impl Store {
             let outcomes = self.backend().control(&request).await?;
             let gone = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Moved { .. }));
             gone.for_each(|_| purged.count(what));
-            let took = began.elapsed();
-            pace.took(took);
-            if manner.pause > 0 {
-                tokio::time::sleep(took * manner.pause).await;
-            }
+            tokio::time::sleep(pace.took(began.elapsed())).await;
             ids = rest;
         }
         Ok(())

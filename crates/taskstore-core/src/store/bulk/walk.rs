@@ -15,6 +15,9 @@ use crate::{
 /// About how long a pass may hold what others wait for.
 const PASS_TARGET: Duration = Duration::from_millis(20);
 
+/// A third of the time is left to others.
+const REST: f64 = 0.5;
+
 /// Told after each pass.
 pub(super) type OnProgress = Box<dyn FnMut(&BulkReport) + Send>;
 
@@ -65,7 +68,7 @@ impl Walk {
             }
             _ => BULK_PASS_MAX,
         };
-        Pace::new(most, PASS_TARGET)
+        Pace::new(most, PASS_TARGET, REST)
     }
 
     /// Pass by pass; false when it was enough before the end.
@@ -81,9 +84,12 @@ impl Walk {
             pass.reverse();
             let began = Instant::now();
             self.pass(pass).await?;
-            pace.took(began.elapsed());
+            let rest = pace.took(began.elapsed());
             if let Some(on_progress) = &mut self.on_progress {
                 on_progress(&self.report);
+            }
+            if !ids.is_empty() {
+                tokio::time::sleep(rest).await;
             }
         }
         Ok(true)
