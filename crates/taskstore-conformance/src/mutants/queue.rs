@@ -14,7 +14,13 @@ impl Bugged {
         if self.is(Mutant::QueuesCountedToTheEnd) {
             query.count_max = u64::MAX;
         }
-        let mut page = self.inner.queues(&query).await?;
+        let mut page = match self.inner.queues(&query).await {
+            Err(_) if self.is(Mutant::CursorIgnored) && query.after.is_some() => {
+                query.after = None;
+                self.inner.queues(&query).await?
+            }
+            answer => answer?,
+        };
         let is_idle = |queue: &Queue| {
             let tasks = queue.tasks;
             let others = [tasks.ready, tasks.running, tasks.paused];

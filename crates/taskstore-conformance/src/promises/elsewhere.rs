@@ -77,6 +77,11 @@ elsewhere! {
         "runner.concurrency" by ten_run_at_the_same_time_by_default_and_never_more;
         "runner.queues" by several_queues_are_served_in_the_order_named;
         "runner.once" by the_same_queue_is_not_served_twice_until_it_was_stopped;
+        "runner.once" by a_pattern_overlaps_what_it_could_serve_and_stops_with_each_of_its_queues;
+        "runner.weights" by queues_with_weights_share_a_runner_and_none_starves;
+        "runner.limits" by a_queue_with_a_limit_never_runs_more_and_keeps_no_others_out;
+        "runner.patterns" by queues_of_a_pattern_are_served_also_those_that_appear_later;
+        "runner.resumes" by a_queue_that_is_resumed_is_served_at_once;
         "runner.wakes" by a_task_enqueued_while_the_runner_sleeps_is_picked_up_at_once;
         "runner.due" by a_delayed_task_runs_when_it_is_due_and_not_before;
     }
@@ -162,6 +167,23 @@ elsewhere! {
         "runner.batch_ends" by a_suspect_runs_alone_and_its_batch_without_it;
         "runner.batch_cancel" by a_lost_lease_and_a_cancel_reach_their_own_tasks_only;
         "runner.batch_cancel" by a_stop_gives_back_what_waits_for_company_and_drops_a_batch_task_by_task;
+    in "crates/taskstore-core/src/runner/machine/tests/weights.rs" {
+        "runner.queues" by without_a_weight_queues_are_served_strictly_in_the_order_named;
+        "runner.weights" by over_many_claims_each_queue_that_has_work_gets_its_share_by_weight;
+        "runner.weights" by the_lightest_queue_does_not_starve;
+        "runner.weights" by a_queue_without_work_leaves_its_share_to_the_others_by_their_weights;
+        "runner.weights" by a_queue_that_had_no_work_for_long_saves_up_no_claim_on_it;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/limits.rs" {
+        "runner.limits" by no_more_than_its_limit_run_however_many_were_claimed;
+        "runner.limits" by what_a_full_queue_holds_keeps_no_other_work_out;
+        "runner.limits" by a_full_queue_is_prefetched_at_its_own_pace_and_others_at_theirs;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/patterns.rs" {
+        "runner.patterns" by a_queue_never_seen_before_is_found_at_a_hint;
+        "runner.patterns" by while_queues_are_full_new_ones_are_looked_for_now_and_then;
+        "runner.idle" by an_idle_runner_looks_once_a_poll_and_claims_nothing;
+        "runner.drain" by a_run_once_finds_what_its_tasks_enqueued_into_queues_never_seen_before;
     }
     in "crates/taskstore-core/src/runner/machine/tests/saving.rs" {
         "runner.repeats" by a_batch_whose_reply_was_lost_is_sent_again_as_it_was_before_anything_else;

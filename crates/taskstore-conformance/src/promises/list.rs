@@ -285,8 +285,18 @@ promises! {
 
     "runner.serial": "A serial runner runs one task at a time, in order.";
     "runner.concurrency": "A runner runs as many at the same time as it was told, and never more.";
-    "runner.queues": "A runner serves its queues in the order named.";
-    "runner.once": "The same queue is not served twice on one store at the same time.";
+    "runner.queues": "A runner serves its queues strictly in the order named, unless one of them has a \
+        weight.";
+    "runner.weights": "By weight, each queue that has work gets its share over many claims, none starves, \
+        and one without work leaves its share to the others and saves up nothing.";
+    "runner.limits": "No more tasks of a queue run at the same time in a runner than the queue's own \
+        limit, and what is held of a full queue keeps no other work out.";
+    "runner.patterns": "A runner serves every queue that matches, also one that appears later, which it \
+        hears of at once in the same process.";
+    "runner.resumes": "A queue that is resumed is served at once.";
+    "runner.idle": "An idle runner asks the store once a poll, however many queues it serves.";
+    "runner.once": "The same queue is not served twice on one store at the same time, by name or by \
+        pattern.";
     "runner.wakes": "A task that is enqueued while the runner sleeps is picked up at once.";
     "runner.due": "A delayed task runs when it is due and not before.";
     "runner.retries": "A failed task is retried until it succeeds or has failed too often.";
