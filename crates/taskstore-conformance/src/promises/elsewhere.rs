@@ -167,6 +167,7 @@ elsewhere! {
         "runner.batch_ends" by a_suspect_runs_alone_and_its_batch_without_it;
         "runner.batch_cancel" by a_lost_lease_and_a_cancel_reach_their_own_tasks_only;
         "runner.batch_cancel" by a_stop_gives_back_what_waits_for_company_and_drops_a_batch_task_by_task;
+    }
     in "crates/taskstore-core/src/runner/machine/tests/weights.rs" {
         "runner.queues" by without_a_weight_queues_are_served_strictly_in_the_order_named;
         "runner.weights" by over_many_claims_each_queue_that_has_work_gets_its_share_by_weight;
