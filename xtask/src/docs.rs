@@ -9,10 +9,11 @@ use crate::{
 };
 
 /// The tests that own a page or a part of one, each with its package.
-const PAGES: [(&str, &str); 3] = [
+const PAGES: [(&str, &str); 4] = [
     ("taskstore-tests", "lifecycle_page"),
     ("taskstore-conformance", "promises"),
     ("taskstore-conformance", "mutants"),
+    ("taskstore-sqlite", "sql_mutants"),
 ];
 
 /// Writes all of them; whether that worked.

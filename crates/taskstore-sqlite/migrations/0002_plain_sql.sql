@@ -7,7 +7,7 @@
 -- left to a constraint: INSERT OR IGNORE and OR REPLACE carry their rule into the trigger and would break the tables.
 CREATE VIEW task_enqueue AS
 SELECT NULL AS id, NULL AS alias, NULL AS parameters, NULL AS queue, NULL AS priority, NULL AS delay, NULL AS run_at,
- NULL AS max_attempts, NULL AS unique_key, NULL AS unique_hash WHERE 0;
+ NULL AS max_attempts, NULL AS expires_in, NULL AS expires_at, NULL AS timeout, NULL AS unique_key, NULL AS unique_hash WHERE 0;
 
 CREATE TRIGGER task_enqueue_insert INSTEAD OF INSERT ON task_enqueue BEGIN
  SELECT RAISE(IGNORE) FROM task_queue WHERE id=upper(NEW.id);
@@ -43,6 +43,22 @@ CREATE TRIGGER task_enqueue_insert INSTEAD OF INSERT ON task_enqueue BEGIN
    THEN RAISE(ABORT,'run_at is not valid: it is not a time such as 2026-03-01 07:00:00, in UTC')
   WHEN NEW.max_attempts IS NOT NULL AND (typeof(NEW.max_attempts)<>'integer' OR NEW.max_attempts NOT BETWEEN 1 AND 10000)
    THEN RAISE(ABORT,'max_attempts is not valid: it is not a whole number between 1 and 10000')
+  WHEN NEW.expires_in IS NOT NULL AND typeof(NEW.expires_in)<>'integer' AND typeof(NEW.expires_in)<>'real'
+   THEN RAISE(ABORT,'expires_in is not valid: it is not a number of seconds')
+  WHEN NEW.expires_in<=0 THEN RAISE(ABORT,'expires_in is not valid: nothing could ever start')
+  WHEN NEW.expires_in>3153600000 THEN RAISE(ABORT,'expires_in is not valid: it is longer than 100 years')
+  WHEN NEW.expires_in IS NOT NULL AND NEW.expires_in<=NEW.delay
+   THEN RAISE(ABORT,'expires_in is not valid: it expires before it may run')
+  WHEN NEW.expires_at IS NOT NULL AND NEW.expires_in IS NOT NULL
+   THEN RAISE(ABORT,'expires_at is not valid: there is expires_in too, and only one of them can be')
+  WHEN NEW.expires_at IS NOT NULL AND (typeof(NEW.expires_at)<>'text'
+   OR NEW.expires_at NOT GLOB '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'
+   OR date(substr(NEW.expires_at,1,10))<>substr(NEW.expires_at,1,10))
+   THEN RAISE(ABORT,'expires_at is not valid: it is not a time such as 2026-03-01 07:00:00, in UTC')
+  WHEN NEW.timeout IS NOT NULL AND typeof(NEW.timeout)<>'integer' AND typeof(NEW.timeout)<>'real'
+   THEN RAISE(ABORT,'timeout is not valid: it is not a number of seconds')
+  WHEN NEW.timeout<=0 THEN RAISE(ABORT,'timeout is not valid: it is not longer than zero')
+  WHEN NEW.timeout>3153600000 THEN RAISE(ABORT,'timeout is not valid: it is longer than 100 years')
   WHEN NEW.unique_key IS NOT NULL
    THEN RAISE(ABORT,'unique_key is not valid: SQLite cannot make its hash: give unique_hash, or enqueue it from a program')
   WHEN NEW.unique_hash IS NOT NULL AND (typeof(NEW.unique_hash)<>'blob' OR length(NEW.unique_hash)<>32)
@@ -79,7 +95,24 @@ CREATE TRIGGER task_enqueue_insert INSTEAD OF INSERT ON task_enqueue BEGIN
   CROSS JOIN task_definition d ON d.alias=NEW.alias AND d.deleted_at IS NULL;
  SELECT RAISE(ABORT,'run_at is not valid: it is not a time such as 2026-03-01 07:00:00, in UTC, at most 100 years ahead')
   FROM task_queue WHERE seq=last_insert_rowid() AND run_at>created_at+3153600000000000;
- INSERT INTO task_payload(task,parameters) VALUES(last_insert_rowid(),coalesce(NEW.parameters,'null'));
+ INSERT INTO task_payload(task,parameters,expires_at,timeout) SELECT q.seq,coalesce(NEW.parameters,'null'),
+  CASE
+   WHEN NEW.expires_in IS NOT NULL THEN q.created_at+CAST(round(NEW.expires_in*1000000) AS INTEGER)
+   WHEN NEW.expires_at IS NULL THEN NULL
+   WHEN instr(NEW.expires_at,'.')=0 THEN coalesce(CAST(strftime('%s',NEW.expires_at) AS INTEGER)*1000000,9000000000000000000)
+   ELSE coalesce(CAST(strftime('%s',substr(NEW.expires_at,1,instr(NEW.expires_at,'.')-1)
+     ||ltrim(substr(NEW.expires_at,instr(NEW.expires_at,'.')+1),'0123456789')) AS INTEGER)*1000000
+    +CAST(round(CAST('0'||substr(NEW.expires_at,instr(NEW.expires_at,'.')) AS REAL)*1000000) AS INTEGER),9000000000000000000)
+  END,
+  CASE WHEN NEW.timeout IS NOT NULL THEN max(1,CAST(round(NEW.timeout*1000000) AS INTEGER)) END
+  FROM task_queue q WHERE q.seq=last_insert_rowid();
+ SELECT CASE WHEN p.expires_at>q.created_at+3153600000000000
+   THEN RAISE(ABORT,'expires_at is not valid: it is not a time such as 2026-03-01 07:00:00, in UTC, at most 100 years ahead')
+  WHEN p.expires_at<=q.run_at AND NEW.expires_at IS NOT NULL AND (NEW.run_at IS NOT NULL OR NEW.delay IS NOT NULL)
+   THEN RAISE(ABORT,'expires_at is not valid: it expires before it may run')
+  WHEN p.expires_at<=q.run_at AND NEW.expires_in IS NOT NULL
+   THEN RAISE(ABORT,'expires_in is not valid: it expires before it may run') END
+  FROM task_payload p CROSS JOIN task_queue q ON q.seq=p.task WHERE p.task=last_insert_rowid();
  INSERT INTO task_unique(key_hash,task) SELECT NEW.unique_hash,last_insert_rowid() WHERE NEW.unique_hash IS NOT NULL;
  INSERT INTO task_ready(queue,priority,run_at,task,definition_id) SELECT queue,priority,run_at,seq,definition_id
   FROM task_queue WHERE seq=last_insert_rowid() AND run_at<=created_at;

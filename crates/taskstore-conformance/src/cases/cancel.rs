@@ -80,9 +80,12 @@ async fn given_a_running_task_when_canceled_then_its_holder_hears_it(c: &Context
 
 async fn given_a_request_when_asked_again_then_it_is_there_already(c: &Context) {
     let running = c.running().await;
-    for _ in 0..3 {
-        assert_eq!(c.control(running.lease.task, cancel()).await, Outcome::Requested);
+    for seconds in 1..4 {
+        let outcome = c.control_at(running.lease.task, cancel(), at(seconds)).await;
+        assert_eq!(outcome, Outcome::Requested);
     }
+    let asked = c.task(running.lease.task).await.cancel_requested_at;
+    assert_eq!(asked, Some(at(1)), "since when it was asked for");
     c.end(running.lease, release(), Status::Canceled).await;
 }
 

@@ -23,6 +23,7 @@ cases! { "plain":
     given_a_delay_when_inserted_then_it_waits_so_many_seconds needs PlainSql ["plain.stored"];
     given_times_as_text_when_inserted_then_it_runs_at_them_to_the_microsecond
         needs PlainSql ["plain.stored"];
+    given_terms_when_inserted_then_the_claim_tells_them needs PlainSql ["plain.stored"];
     given_hostile_texts_when_inserted_then_they_are_as_they_were
         needs PlainSql ["plain.stored" "input.text"];
     given_several_in_a_transaction_when_claimed_then_they_come_in_their_order
@@ -167,6 +168,31 @@ async fn given_times_as_text_when_inserted_then_it_runs_at_them_to_the_microseco
     assert_eq!(c.take_due(to_come).await.lease.task, seen.id);
 }
 
+async fn given_terms_when_inserted_then_the_claim_tells_them(c: &Context) {
+    let terms = [("expires_in", Plain::Real(30.25)), ("timeout", Plain::Real(1.5))];
+    let seen = c.insert(&terms).await;
+    let taken = c.take_one().await;
+    assert_eq!(taken.timeout, Some(Duration::from_millis(1_500)));
+    assert_eq!(
+        taken.start_by.map(|start| start.at),
+        Some(seen.created_at + Duration::from_micros(30_250_000))
+    );
+    let at_last = [
+        ("delay", Plain::Integer(60)),
+        ("expires_at", text("2099-12-31 23:59:59.000001")),
+        ("timeout", Plain::Integer(7)),
+    ];
+    let seen = c.insert(&at_last).await;
+    let taken = c.take_due(seen.run_at).await;
+    let last = clock::from_micros(4_102_444_799_000_001);
+    assert_eq!(taken.start_by.map(|start| start.at), Some(last));
+    assert_eq!(taken.timeout, Some(secs(7)));
+    c.insert(&[("expires_at", Plain::Null), ("expires_in", Plain::Null), ("timeout", Plain::Null)])
+        .await;
+    let taken = c.take_one().await;
+    assert_eq!((taken.start_by.is_none(), taken.timeout), (true, None));
+}
+
 async fn given_hostile_texts_when_inserted_then_they_are_as_they_were(c: &Context) {
     for hostile in HOSTILE {
         let given = serde_json::to_string(hostile).unwrap();
@@ -239,6 +265,15 @@ async fn given_values_that_cannot_be_when_inserted_then_they_are_refused_by_name
         ("run_at", text("2026-02-30 00:00:00")),
         ("run_at", text("2026-03-01 25:00:00")),
         ("run_at", text("9999-01-01 00:00:00")),
+        ("expires_in", Integer(0)),
+        ("expires_in", Real(-1.5)),
+        ("expires_in", Integer(100 * 365 * 24 * 60 * 60 + 1)),
+        ("expires_at", text("tomorrow")),
+        ("expires_at", text("2026-02-30 00:00:00")),
+        ("expires_at", text("9999-01-01 00:00:00")),
+        ("timeout", Integer(0)),
+        ("timeout", Integer(-1)),
+        ("timeout", Integer(100 * 365 * 24 * 60 * 60 + 1)),
         ("max_attempts", Integer(0)),
         ("max_attempts", Integer(-1)),
         ("max_attempts", Integer(10_001)),
@@ -248,6 +283,13 @@ async fn given_values_that_cannot_be_when_inserted_then_they_are_refused_by_name
     }
     let both = [("delay", Integer(1)), ("run_at", text("2026-03-01 00:00:00"))];
     c.refuses_plain("run_at", &both).await;
+    let both = [("expires_in", Integer(1)), ("expires_at", text("2099-01-01 00:00:00"))];
+    c.refuses_plain("expires_at", &both).await;
+    let never = [("delay", Integer(60)), ("expires_in", Integer(60))];
+    c.refuses_plain("expires_in", &never).await;
+    let never =
+        [("run_at", text("2099-01-01 00:00:01")), ("expires_at", text("2099-01-01 00:00:00"))];
+    c.refuses_plain("expires_at", &never).await;
     c.nothing_to_claim().await;
     c.insert(&[]).await;
 }
