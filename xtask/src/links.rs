@@ -7,10 +7,12 @@ use std::{
 
 use crate::Result;
 
-/// Links of the pages in `root`, `root/docs` and below it that lead nowhere.
+/// Links of the pages in `root`, `root/examples`, `root/docs` and below it that lead nowhere, and
+/// examples that their page does not list.
 pub(crate) fn broken(root: &Path) -> Result<Vec<String>> {
     let mut pages = Vec::new();
     collect(root, false, &mut pages)?;
+    collect(&root.join("examples"), false, &mut pages)?;
     collect(&root.join("docs"), true, &mut pages)?;
     pages.sort();
 
@@ -23,6 +25,25 @@ pub(crate) fn broken(root: &Path) -> Result<Vec<String>> {
             if !there && !file.is_empty() {
                 problems.push(format!("{} links to {target}, which is not there", page.display()));
             }
+        }
+    }
+    problems.extend(unlisted_examples(&root.join("examples"))?);
+    Ok(problems)
+}
+
+/// Examples that are not on the page beside them.
+fn unlisted_examples(folder: &Path) -> Result<Vec<String>> {
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let page = folder.join("README.md");
+    let text = fs::read_to_string(&page)?;
+    let listed: Vec<_> = targets(&text).collect();
+    let mut problems = Vec::new();
+    for entry in fs::read_dir(folder.join("examples"))? {
+        let file = format!("examples/{}", entry?.file_name().display());
+        if !listed.contains(&&*file) {
+            problems.push(format!("{} does not list {file}", page.display()));
         }
     }
     Ok(problems)
@@ -77,5 +98,18 @@ mod tests {
         assert_eq!(problems.len(), 2, "{problems:?}");
         assert!(problems[0].contains("deep/page.md links to there.md"));
         assert!(problems[1].contains("there.md links to gone.md"));
+    }
+
+    #[test]
+    fn an_example_that_its_page_does_not_list_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("examples/examples")).unwrap();
+        for name in ["listed.rs", "forgotten.rs"] {
+            fs::write(root.path().join("examples/examples").join(name), "").unwrap();
+        }
+        fs::write(root.path().join("examples/README.md"), "[listed](examples/listed.rs)").unwrap();
+        let problems = broken(root.path()).unwrap();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert!(problems[0].ends_with("does not list examples/forgotten.rs"), "{problems:?}");
     }
 }

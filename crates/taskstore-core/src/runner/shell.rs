@@ -31,7 +31,7 @@ use crate::{
     clock,
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
-    telemetry::{self, Taken},
+    telemetry::{self, TARGET, Taken},
 };
 
 /// How often progress and log lines of running tasks are stored.
@@ -369,7 +369,7 @@ impl Shell {
 
     /// A lost lease is rare: the queue for the error handler is looked up.
     fn lost(&self, task: TaskId) {
-        tracing::warn!(%task, "its lease was lost to another runner; the result was refused");
+        tracing::warn!(target: TARGET, id = %task, "its lease was lost to another runner; the result was refused");
         let (store, fallback) = (self.store.clone(), self.queue());
         tokio::spawn(async move {
             let queue = match store.backend().task(task).await {
@@ -394,7 +394,8 @@ impl Shell {
 /// No failure: whoever enqueued the task wanted it so.
 fn expired(task: &LeasedTask) {
     let start_by = task.start_by.map(|start_by| clock::to_text(start_by.at));
-    tracing::info!(task = %task.lease.task, queue = %task.queue, start_by, "it expired");
+    let (id, queue) = (task.lease.task, &task.queue);
+    tracing::info!(target: TARGET, %id, %queue, start_by, "expired");
 }
 
 /// How the keeper reaches the loop.

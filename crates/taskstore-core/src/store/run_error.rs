@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Error, QueueName, Status, TaskId};
+use crate::{Error, QueueName, Status, TaskId, telemetry::TARGET};
 
 /// What the error handler of a store is told.
 #[non_exhaustive]
@@ -92,8 +92,10 @@ impl ErrorHandler {
 }
 
 fn log(queue: &QueueName, task: Option<TaskId>, error: &RunError) {
-    let task = task.map(tracing::field::display);
-    tracing::error!(%queue, task, "{error}");
+    match task {
+        Some(id) => tracing::error!(target: TARGET, %id, %queue, "{error}"),
+        None => tracing::error!(%queue, "{error}"),
+    }
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@
 //! | `enqueued`, for each task | debug | `id`, and `duplicate` where another live task has its unique key |
 //! | `not enqueued` | debug | `error` |
 //! | span `task`: one attempt | info | `id`, `alias`, `queue`, `attempt` (from 1) |
+//! | span `batch`: one run of a handler that takes many tasks, around its `task` spans | info | `alias`, `tasks` |
 //! | `ended`, in the span `task` | debug | `status` (`success`, `failed`, `retried`, `snoozed`, `canceled`, `released`), `duration` |
-//! | a failure, panic or time-out, in the span `task` | error | `queue`, `task`; unless the store has an [error handler](crate::Store::set_error_handler) of its own |
+//! | `expired`: it was too late to start it | info | `id`, `queue`, `start_by` |
+//! | a failure, panic or time-out in the span `task`, a lost lease | error | `id`, `queue`; unless the store has an [error handler](crate::Store::set_error_handler) of its own |
 //!
 //! All other targets begin with `taskstore_`: a runner starts and stops at info; dead runners, lost
 //! leases and a database that is away are at warn; claims, settlements and promotions at debug; what
