@@ -42,7 +42,8 @@ use crate::{TaskContext, TaskError, TaskOutput, TaskResult};
 /// [`StoreBuilder::middleware`](crate::StoreBuilder::middleware), or
 /// [`middleware_fn`](crate::StoreBuilder::middleware_fn) for a closure. It is around every run: by a
 /// runner, by [`execute_cli`](crate::Store::execute_cli), and in tests; of handlers that await, that
-/// block, and that are closures. Without any, nothing is paid for it.
+/// block, and that are closures; and around each task by itself of a handler that takes many. Without
+/// any, nothing is paid for it.
 ///
 /// - **Order**: the first that was added is the outermost. It sees the run first and its end last.
 /// - **What it sees**: the [`TaskContext`], and from [`Next::run`] how the run ended: the output, or
