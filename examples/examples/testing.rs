@@ -39,6 +39,10 @@ async fn main() -> taskstore::Result<()> {
     let store = TestStore::new();
     store.register(Remind).await?;
 
+    // The handler by itself: no task, no queue.
+    let alone = store.run::<Remind>("grace".into()).await?;
+    println!("alone:            {}", alone.error());
+
     place_order(&store, "ada").await?;
     store.assert_enqueued::<Remind>(&"ada".into());
     println!("at once:          {}", store.drain().await?);

@@ -30,7 +30,11 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod inline;
+
 use std::{ops::Deref, time::Duration};
+
+pub use inline::InlineRun;
 
 use serde_json::Value;
 use time::{UtcDateTime, macros::utc_datetime};
@@ -48,7 +52,9 @@ const ROUNDS_MAX: usize = 10_000;
 /// A [`Store`] in memory, whose clock stands still until it is moved.
 ///
 /// It is used like any store, and can be given to whatever takes one. Nothing runs by itself: tasks
-/// run in [`drain`](Self::drain), in the calling test.
+/// run in the calling test, all that are due in [`drain`](Self::drain), through delays and retries in
+/// [`drain_all`](Self::drain_all), one in [`run_one`](Self::run_one); or a handler without a task in
+/// [`run`](Self::run).
 #[derive(Clone, Debug)]
 pub struct TestStore {
     store: Store,

@@ -111,6 +111,14 @@ elsewhere! {
         "sweep.put_back" by what_can_never_run_fails_and_is_told;
         "sweep.put_back" by a_sweep_by_hand_says_what_it_did_and_a_healthy_store_has_nothing_to_say;
     }
+    in "crates/taskstore-core/tests/runner/endings.rs" {
+        "runner.snooze" by a_snooze_puts_a_task_off_without_costing_an_attempt;
+        "runner.retry_in" by a_failure_may_name_its_own_delay;
+        "runner.permanent" by a_permanent_failure_fails_at_once;
+        "runner.cancel_inside" by a_handler_may_cancel_its_task_from_inside;
+        "runner.former_alias" by a_renamed_handler_runs_the_tasks_that_wait_under_its_former_alias;
+        "runner.told" by a_handler_is_told_everything_about_its_run;
+    }
     in "crates/taskstore-core/tests/runner/terms.rs" {
         "runner.expires" by a_task_that_nobody_began_in_time_is_discarded_unrun_and_is_no_failure;
         "runner.expires" by a_task_that_has_begun_in_time_is_retried_long_after;

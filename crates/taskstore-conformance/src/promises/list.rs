@@ -308,6 +308,12 @@ promises! {
     "runner.batch_ends": "Each task of a batch ends by its own answer; what ends the whole run is the \
         end of each, and what does not fit or runs alone is no harm to its neighbours.";
     "runner.batch_cancel": "A cancel, a lost lease and a stop reach each task of a batch by itself.";
+    "runner.snooze": "A snooze puts a task off for as long as its handler says, and costs no attempt.";
+    "runner.retry_in": "A failure that names a delay is tried again after exactly that.";
+    "runner.permanent": "A permanent failure fails its task at once, whatever attempts are left.";
+    "runner.cancel_inside": "A handler can cancel its own task, with a reason.";
+    "runner.former_alias": "A renamed handler runs the tasks that wait under its former aliases.";
+    "runner.told": "A handler is told everything about its run, and all that it says is kept.";
     "runner.failures": "Panics, time-outs and parameters that do not fit are failures, and are told; \
         no runner dies of them.";
     "runner.unknown": "A task of an unknown alias stays queued, without an attempt, for a runner that \

@@ -4,9 +4,14 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     MemoryBackend,
-    state::{State, until},
+    state::{LeaseRow, State, until},
 };
-use crate::{DefinitionStatus, QueueName, Task};
+use crate::{
+    DefinitionStatus, LeaseId, QueueName, RunnerId, Status, Task, TaskId, backend::LeasedTask,
+};
+
+/// The lease of a task that is run by a test.
+const LEASE: Duration = Duration::from_secs(15);
 
 impl MemoryBackend {
     /// Every queue that a task was ever enqueued to.
@@ -29,6 +34,27 @@ impl MemoryBackend {
             .filter_map(|&id| state.task(id))
             .filter(|task| state.serves(task))
             .collect()
+    }
+
+    /// Leases one task that is queued, whatever its time and queue say; `None`: it is not.
+    pub(crate) fn claim_one(&self, id: TaskId, runner: RunnerId) -> Option<LeasedTask> {
+        let mut state = self.state();
+        let now = state.stamp(None);
+        let turn = state.records.get(&id).filter(|r| state.status(r) == Status::Queued)?.turn;
+        state.unplace(id);
+        let lease = LeaseId::new();
+        let row = LeaseRow {
+            runner,
+            beat: 0,
+            beat_at: now,
+            lease_for: LEASE,
+            claimed_at: now,
+            alone: true,
+            replaced: None,
+            open: vec![(id, turn)],
+        };
+        state.leases.insert(lease, row);
+        state.leased(lease, now).pop()
     }
 
     /// In how long the next task becomes due, if one waits for its time.

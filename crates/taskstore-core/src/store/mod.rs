@@ -35,6 +35,7 @@ pub use definitions::Definitions;
 use endings::Endings;
 pub use enqueue::{EnqueueMany, EnqueueOne, EnqueueOutcome};
 pub use find::FindTasks;
+pub(crate) use options::parameters;
 pub use queues::Queues;
 pub use reschedule::Reschedule;
 pub(crate) use retention::Manner;

@@ -159,7 +159,7 @@ impl From<Bad> for Error {
 }
 
 /// Parameters as JSON.
-pub(super) fn parameters(value: &impl Serialize) -> Result<Box<RawValue>> {
+pub(crate) fn parameters(value: &impl Serialize) -> Result<Box<RawValue>> {
     let json = serde_json::value::to_raw_value(value)
         .map_err(|error| Error::invalid("parameters", format!("they are no JSON: {error}")))?;
     limits::check_bytes("parameters", json.get().len(), PARAMETERS_BYTES_MAX)?;

@@ -4,6 +4,7 @@
 
 mod batches;
 mod common;
+mod endings;
 mod middleware;
 mod modes;
 mod outcomes;

@@ -199,7 +199,8 @@ impl Machine {
         self.act(Action::StartBatch(batch));
     }
 
-    /// So many of this kind, and those before them that it is too late to start.
+    /// So many more of this kind, and those before them that it is too late to start. A queue's own
+    /// limit counts tasks, also in a batch.
     fn take_kind(&mut self, first: &Waiting, wanted: Kind, mut at_most: usize) -> Vec<Waiting> {
         let (now, gathers, slots) = (self.now, &self.config.gathers, &self.slots);
         let may_start = startable(slots, &self.holdings, &self.config, now);
@@ -209,13 +210,17 @@ impl Machine {
             limited.insert(first.task.queue.clone(), 1);
         }
         self.buffer.take_some(|waiting| {
-            let is_it = kind(gathers, &waiting.task) == Some(wanted);
-            if at_most == 0 || !is_it || !may_start(waiting) || waiting.is_late(now) {
-                return at_most > 0 && is_it && may_start(waiting);
+            let is_it = at_most > 0 && kind(gathers, &waiting.task) == Some(wanted);
+            if !is_it || !may_start(waiting) {
+                return false;
+            }
+            if waiting.is_late(now) {
+                return true;
             }
             if let Some(most) = waiting.limit {
-                let taken = limited.entry(waiting.task.queue.clone()).or_default();
-                if slots.running_in(&waiting.task.queue) + *taken >= most {
+                let queue = &waiting.task.queue;
+                let taken = limited.entry(queue.clone()).or_default();
+                if slots.running_in(queue) + *taken >= most {
                     return false;
                 }
                 *taken += 1;

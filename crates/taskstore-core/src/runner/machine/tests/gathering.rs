@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     super::{Event, Gather},
-    rig::{Rig, ids, is_release, success},
+    rig::{Rig, ids, is_release, serve, success},
 };
 use crate::{DefinitionId, backend::LeasedTask};
 
@@ -242,4 +242,18 @@ fn the_pace_counts_tasks_and_not_batches() {
     // A batch for the slot, and the 25 tasks that go in a quarter of a second.
     let asked = request.then.unwrap().at_most;
     assert!((124..=125).contains(&asked), "{asked}");
+}
+
+#[test]
+fn a_queue_with_a_limit_gives_a_batch_no_more_tasks_than_may_run() {
+    let mut rig = Rig::new(|config| {
+        config.concurrency = 10;
+        config.queues = vec![serve("default", crate::QueueOptions::new().concurrency(3))];
+    });
+    let handler = rig.definition;
+    let gather = Gather { handler, at_most: 100, wait: Duration::ZERO };
+    rig.tell(Event::Gathers(Arc::new(HashMap::from([(handler, gather)]))));
+    let tasks = rig.tasks(5);
+    rig.answer_claim(tasks);
+    assert_eq!(sizes(&mut rig), [3], "no more may run, so none is waited for");
 }
