@@ -173,7 +173,7 @@ impl RunnerBuilder {
         self
     }
 
-    /// Starts it.
+    /// Starts it. It goes on until it is stopped, also when the handle is dropped.
     ///
     /// # Errors
     /// [`Error::Invalid`] names a setting that cannot be accepted; [`Error::AlreadyExists`]: one of
@@ -184,7 +184,8 @@ impl RunnerBuilder {
         self.launch(false).await
     }
 
-    /// Runs until `signal` is ready, and then stops as [`RunnerHandle::stop`] does.
+    /// Runs until `signal` is ready, and then stops as [`RunnerHandle::stop`] does. Should this future
+    /// be dropped before, the runner goes on; [`Store::stop`] stops it then.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
