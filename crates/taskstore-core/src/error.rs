@@ -35,7 +35,7 @@ pub enum Error {
         key: String,
     },
     /// There is one already.
-    #[error("{what} {key} exists already")]
+    #[error("{what} {key} exists already{}", instead(what))]
     AlreadyExists {
         /// What was to be made.
         what: &'static str,
@@ -157,6 +157,14 @@ pub enum Error {
 fn advice(what: &str) -> &'static str {
     match what {
         "task definition" => ": it is made when its handler is registered",
+        _ => "",
+    }
+}
+
+/// What to do about a thing that is there already, where that is always the same.
+fn instead(what: &str) -> &'static str {
+    match what {
+        "runner for queue" => ": a store has one for a queue, whose concurrency may be raised",
         _ => "",
     }
 }
