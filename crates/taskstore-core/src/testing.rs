@@ -92,7 +92,7 @@ impl TestStore {
     }
 
     /// Moves the clock, and says where it stands then. Tasks that become due run in the next
-    /// [`drain`](Self::drain).
+    /// [`drain`](Self::drain). The waits of retries vary by up to a tenth, so move it by more than that.
     pub fn advance(&self, by: Duration) -> UtcDateTime {
         self.backend.advance(by)
     }

@@ -233,8 +233,9 @@ impl EnqueueOne {
         self.id
     }
 
-    /// Holds the task back while another live one (queued, running or paused) of the same
-    /// definition has this key: 1 byte to 1 KiB.
+    /// Stores nothing while another live task (queued, running or paused) of the same definition has
+    /// this key, and answers with the id of that one: 1 byte to 1 KiB. See
+    /// [`outcome`](Self::outcome).
     pub fn unique(mut self, key: impl AsRef<str>) -> Self {
         self.options.unique(key.as_ref());
         self
