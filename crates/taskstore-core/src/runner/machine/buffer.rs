@@ -16,6 +16,10 @@ use crate::{
 /// The longest that a claimed task waits for a slot before it goes back, so that slow neighbours
 /// never hold up quick tasks that another runner could take.
 const HELD_MAX: Duration = Duration::from_secs(1);
+/// The same for suspects, which run one at a time: longer, for they would come back at once.
+const SUSPECT_HELD_MAX: Duration = Duration::from_secs(10);
+/// Most suspects that are held. While there are so many nothing more is claimed.
+pub(super) const SUSPECTS_MAX: usize = 1_000;
 
 /// A task that waits.
 #[derive(Debug)]
@@ -34,6 +38,11 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
+    /// When it has been held for too long.
+    fn stale_at(&self) -> Moment {
+        self.since + if self.task.suspect { SUSPECT_HELD_MAX } else { HELD_MAX }
+    }
+
     /// Whether it is too late to start it.
     pub(super) fn is_late(&self, now: Moment) -> bool {
         self.start_by.is_some_and(|at| at <= now)
@@ -129,9 +138,16 @@ impl Buffer {
         self.tasks.iter().map(|waiting| waiting.task.lease)
     }
 
-    /// When the oldest will have been held for too long.
+    pub(super) fn suspects(&self) -> usize {
+        self.suspects
+    }
+
+    /// When the first will have been held for too long.
     pub(super) fn stale_at(&self) -> Option<Moment> {
-        self.tasks.front().map(|waiting| waiting.since + HELD_MAX)
+        let oldest = |suspect| self.tasks.iter().find(|waiting| waiting.task.suspect == suspect);
+        let suspect = if self.suspects > 0 { oldest(true) } else { None };
+        let other = if self.unsuspected() > 0 { oldest(false) } else { None };
+        suspect.into_iter().chain(other).map(Waiting::stale_at).min()
     }
 }
 
@@ -142,7 +158,7 @@ impl Machine {
         if self.buffer.stale_at().is_none_or(|at| at > now) {
             return;
         }
-        let stale = self.buffer.take(|waiting| waiting.since + HELD_MAX <= now);
+        let stale = self.buffer.take(|waiting| waiting.stale_at() <= now);
         for task in stale.iter().filter(|task| !task.suspect) {
             self.queues.pace(&task.queue).unwrap_or(&mut self.pace).stalled();
         }

@@ -10,7 +10,7 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Action, Machine, Moment, Phase, queues::here};
+use super::{Action, Machine, Moment, Phase, Trouble, buffer::SUSPECTS_MAX, queues::here};
 use crate::{
     LeaseId, Result,
     backend::{Claim, Claimed, FindWork, LeasedTask, Promote, Promoted, WorkFound},
@@ -60,6 +60,10 @@ pub(super) struct Claims {
     doubtful: VecDeque<(LeaseId, Moment)>,
     /// When the recall under way was sent.
     recalling: Option<Moment>,
+    /// Claims that the store refused, and would refuse again.
+    refused: Trouble,
+    /// The last one was refused together with settlements, which may have been to blame.
+    suspected: bool,
     /// Whether queues must be looked for, because not all are known by name.
     looks: bool,
     /// When that was done last; `None`: it must be done before the next claim.
@@ -71,8 +75,10 @@ pub(super) struct Claims {
 }
 
 impl Claims {
-    pub(super) fn new(poll: Duration, notified: bool, looks: bool) -> Self {
+    pub(super) fn new(poll: Duration, notified: bool, looks: bool, lease_for: Duration) -> Self {
         Self {
+            refused: Trouble::new(lease_for),
+            suspected: false,
             poll,
             notified,
             looks,
@@ -98,7 +104,7 @@ impl Claims {
     }
 
     pub(super) fn next_at(&self) -> Option<Moment> {
-        if self.in_flight { None } else { self.next_at }
+        if self.in_flight { None } else { self.next_at.map(|at| self.refused.not_before(at)) }
     }
 
     pub(super) fn promote_at(&self) -> Option<Moment> {
@@ -160,6 +166,7 @@ impl Claims {
 
     /// A look was sent, which the claim will follow.
     fn looks_around(&mut self, now: Moment) {
+        self.fresh = false;
         self.listen();
         self.under_way(now);
     }
@@ -208,6 +215,8 @@ impl Claims {
     ) -> Moment {
         self.in_flight = false;
         self.answers += 1;
+        self.refused.succeeded();
+        self.suspected = false;
         self.drained = seen && self.asks_all;
         if seen || self.hinted {
             self.looked_at = None;
@@ -252,6 +261,16 @@ impl Claims {
         self.next_at = Some(now);
     }
 
+    /// The store refused the claim, and would refuse it again: it is asked ever less often, whatever
+    /// else succeeds meanwhile. The settlements that went with it may have been to blame, the first
+    /// time.
+    pub(super) fn refused(&mut self, now: Moment, alone: bool) {
+        self.failed(now);
+        if alone || std::mem::replace(&mut self.suspected, true) {
+            self.refused.failed(now);
+        }
+    }
+
     /// The claim's reply was lost: it may have taken tasks.
     pub(super) fn in_doubt(&mut self, now: Moment, lease: LeaseId) {
         self.failed(now);
@@ -269,6 +288,7 @@ impl Machine {
         let wanted = (room + ahead.min(most)).saturating_sub(self.ready());
         // What waits for others of its queue takes no slot from the rest, but memory.
         let wanted = wanted.min((room + most).saturating_sub(self.buffer.unsuspected()));
+        let wanted = wanted.min(SUSPECTS_MAX.saturating_sub(self.buffer.suspects()));
         wanted.max(if slots > 0 { self.batches.missing() } else { 0 })
     }
 
@@ -291,17 +311,21 @@ impl Machine {
     /// for that instead.
     pub(super) fn make_claim(&mut self) -> Option<Claim> {
         let wanted = self.wanted();
-        let may = matches!(self.phase, Phase::Running) && self.claims.is_settled() && wanted > 0;
-        if !may {
+        let running = matches!(self.phase, Phase::Running);
+        let may = running && self.claims.is_settled() && self.claims.refused.is_over(self.now);
+        if !may || wanted == 0 {
             return None;
         }
         if self.claims.must_look(self.now) {
-            self.claims.looks_around(self.now);
-            self.act(Action::FindWork(FindWork::new(self.queues.patterns())));
+            self.look();
             return None;
         }
         let queues = self.queues.shares(wanted, here(&self.buffer, &self.slots));
         if queues.is_empty() {
+            if self.claims.looks {
+                // All that were found are full: is there another one?
+                self.look();
+            }
             return None;
         }
         self.claims.sent(self.now);
@@ -313,6 +337,11 @@ impl Machine {
         claim.known = self.config.known.clone();
         claim.queues = queues;
         Some(claim)
+    }
+
+    fn look(&mut self) {
+        self.claims.looks_around(self.now);
+        self.act(Action::FindWork(FindWork::new(self.queues.patterns())));
     }
 
     /// Takes in what a claim brought.

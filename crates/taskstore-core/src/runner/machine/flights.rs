@@ -122,7 +122,7 @@ impl Machine {
         // Perhaps the claim was to blame: once more without it.
         let with_claim = then.is_some();
         if with_claim {
-            self.claims.failed(self.now);
+            self.claims.refused(self.now, settlements.is_empty());
         }
         match settlements.as_mut_slice() {
             [] => self.store_failed(error),

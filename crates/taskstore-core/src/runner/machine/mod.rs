@@ -169,6 +169,8 @@ pub(crate) struct Machine {
     claims: Claims,
     pace: Pace,
     trouble: Trouble,
+    /// Isolations that the store refused, and would refuse again.
+    isolations: Trouble,
     actions: Vec<Action>,
     summary: Summary,
 }
@@ -177,7 +179,12 @@ impl Machine {
     pub(crate) fn new(config: Config) -> Self {
         let queues = Queues::new(&config);
         Self {
-            claims: Claims::new(config.poll, config.notified, queues.has_patterns()),
+            claims: Claims::new(
+                config.poll,
+                config.notified,
+                queues.has_patterns(),
+                config.lease_for,
+            ),
             queues,
             pace: Pace::new(config.concurrency, config.prefetch_max),
             now: Moment::ZERO,
@@ -189,6 +196,7 @@ impl Machine {
             keyed: Outbox::default(),
             holdings: Holdings::default(),
             trouble: Trouble::new(config.lease_for),
+            isolations: Trouble::new(config.lease_for),
             actions: Vec::new(),
             summary: Summary::default(),
             config,
@@ -249,7 +257,9 @@ impl Machine {
         let trouble = self.trouble.wake_at(self.now);
         // The last deadline of a stop may have passed while the store is away.
         let stop = self.phase.deadline().filter(|at| *at > self.now);
-        [work, trouble, stop, self.buffer.stale_at(), self.batch_at()].into_iter().flatten().min()
+        let isolation = self.isolations.wake_at(self.now);
+        let others = [trouble, isolation, stop, self.buffer.stale_at(), self.batch_at()];
+        others.into_iter().chain([work]).flatten().min()
     }
 
     /// Whether to listen for hints from before the next claim on.

@@ -196,7 +196,8 @@ impl Machine {
 
     /// Asks for leases of their own for suspects that have a slot, all in one request.
     pub(super) fn isolate_suspects(&mut self) {
-        if self.slots.isolating || !self.trouble.is_over(self.now) {
+        let may = self.trouble.is_over(self.now) && self.isolations.is_over(self.now);
+        if self.slots.isolating || !may {
             return;
         }
         let suspects = self.slots.tasks.values().filter_map(|slot| match &slot.state {
@@ -215,9 +216,16 @@ impl Machine {
         let leases = match result {
             Ok(leases) => leases,
             // The same ids are asked for again, and answer as they would have.
-            Err(error) => return self.store_failed(error),
+            Err(error) => {
+                if !error.is_retryable() {
+                    // It would be refused again, whatever else succeeds meanwhile.
+                    self.isolations.failed(self.now);
+                }
+                return self.store_failed(error);
+            }
         };
         self.trouble.succeeded();
+        self.isolations.succeeded();
         for ((before, _), after) in request.tasks.into_iter().zip(leases) {
             let Some(slot) = self.slots.remove(before.task) else { continue };
             let State::Suspect { mut task, since, .. } = slot.state else { continue };

@@ -343,3 +343,31 @@ fn the_machine_never_asks_to_be_woken_for_nothing() {
         rig.answer_promote();
     }
 }
+
+#[test]
+fn a_claim_that_is_refused_for_good_is_asked_for_ever_less_often_while_results_are_saved() {
+    let mut rig = Rig::new(|config| config.concurrency = 100);
+    let tasks = rig.tasks(100);
+    rig.answer_claim(tasks);
+    let mut running = rig.started();
+    let (mut refused, mut saved) = (0, 0);
+    for _ in 0..200 {
+        rig.now += 50 * MS;
+        if let Some(task) = running.pop() {
+            rig.finish(&task, MS);
+        }
+        rig.tell(Event::Tick);
+        while let Some(request) = rig.try_exchange() {
+            if request.then.is_some() {
+                refused += 1;
+                rig.refuse(request, crate::Error::backend("no permission"));
+            } else {
+                saved += request.settlements.len();
+                rig.answer(request, None);
+            }
+        }
+        rig.actions.clear();
+    }
+    assert_eq!(saved, 100, "every result is saved");
+    assert!((2..=10).contains(&refused), "{refused} claims in ten seconds");
+}

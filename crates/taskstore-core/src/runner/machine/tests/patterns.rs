@@ -252,3 +252,32 @@ fn a_run_once_finds_what_its_tasks_enqueued_into_queues_never_seen_before() {
         find(&mut rig, &[]);
     }
 }
+
+#[test]
+fn found_queues_that_are_all_full_make_no_busy_loop() {
+    let mut rig = rig(&[("*", QueueOptions::new().concurrency(1))]);
+    find(&mut rig, &["a", "b", "c", "d"]);
+    let claim = rig.claim();
+    let mut tasks = rig.tasks_under(claim.lease, 4);
+    for (task, share) in tasks.iter_mut().zip(&claim.queues) {
+        task.queue = share.queue.clone();
+    }
+    rig.answer(crate::backend::Settle::new(Vec::new()).then(claim), Some(tasks));
+    let running = rig.started();
+    assert_eq!(running.len(), 4);
+    rig.finish(&running[0], MS);
+    for _ in 0..10 {
+        let landed = rig.try_exchange().map(|request| rig.answer(request, None)).is_some();
+        let looked = looks(&mut rig).is_some();
+        if looked {
+            let queues = ["b", "c", "d"].map(|name| QueueName::new(name).unwrap()).to_vec();
+            rig.tell(Event::WorkFound(Ok(WorkFound { queues, ..WorkFound::default() })));
+        }
+        rig.answer_promote();
+        if !landed && !looked {
+            break;
+        }
+    }
+    assert!(looks(&mut rig).is_none() && rig.try_exchange().is_none(), "{:?}", rig.actions);
+    assert!(rig.machine.wake_at().is_some_and(|at| at > rig.now), "{:?}", rig.machine.wake_at());
+}

@@ -153,3 +153,70 @@ fn a_suspect_whose_lease_was_granted_long_ago_does_not_start() {
     let back: Vec<_> = back.filter(|s| s.lease.task == suspect.lease.task).collect();
     assert!(back.len() == 1 && is_release(&back[0]));
 }
+
+#[test]
+fn suspects_are_held_for_longer_than_others_but_not_for_ever() {
+    let mut rig = Rig::new(|config| config.concurrency = 1);
+    rig.answer_promote();
+    let request = rig.exchange();
+    let mut tasks = rig.tasks_under(request.then.as_ref().unwrap().lease, 3);
+    (tasks[0].suspect, tasks[1].suspect) = (true, true);
+    rig.answer(request, Some(tasks.clone()));
+    assert!(rig.isolate().is_some(), "the first has the slot");
+    rig.pass(Duration::from_secs(1));
+    let given_back = |rig: &mut Rig| {
+        rig.pass(Duration::from_millis(5));
+        let all = std::iter::from_fn(|| rig.try_exchange()).collect::<Vec<_>>();
+        let all = all.iter().flat_map(|request| &request.settlements);
+        all.filter(|end| is_release(end)).map(|end| end.lease.task).collect::<Vec<_>>()
+    };
+    assert_eq!(given_back(&mut rig), [tasks[2].lease.task], "others wait for a second");
+    assert_eq!(rig.machine.wake_at(), Some(Duration::from_secs(10)));
+}
+
+#[test]
+fn no_more_than_a_thousand_suspects_are_held() {
+    let mut rig = Rig::new(|config| (config.concurrency, config.prefetch_max) = (400, 0));
+    rig.answer_promote();
+    let mut held = 0;
+    for _ in 0..20 {
+        let Some(request) = rig.try_exchange() else { break };
+        let Some(claim) = request.then.clone() else {
+            rig.answer(request, None);
+            continue;
+        };
+        let mut tasks = rig.tasks_under(claim.lease, claim.at_most as usize);
+        tasks.iter_mut().for_each(|task| task.suspect = true);
+        held += tasks.len();
+        rig.answer(request, Some(tasks));
+    }
+    // One of them has a slot and waits for its lease.
+    assert!((1_000..=1_001).contains(&held), "{held}");
+    assert!(rig.try_exchange().is_none());
+    assert!(rig.machine.wake_at().is_none_or(|at| at > rig.now), "and it does not spin");
+}
+
+#[test]
+fn an_isolation_that_is_refused_for_good_is_asked_for_ever_less_often() {
+    let (mut rig, _) = with_suspect();
+    let mut running = rig.started();
+    let mut asked = 0;
+    // The other slot is never idle, and what ends there is saved.
+    while rig.now < Duration::from_secs(10) {
+        if let Some(request) = rig.isolate() {
+            asked += 1;
+            let result = Err(crate::Error::backend("no permission"));
+            rig.tell(Event::Isolated { request, result });
+        }
+        rig.pass(Duration::from_millis(5));
+        for task in std::mem::take(&mut running) {
+            rig.finish(&task, Duration::from_millis(5));
+        }
+        while let Some(request) = rig.try_exchange() {
+            let one = rig.tasks(1);
+            rig.answer(request, Some(one));
+        }
+        running.extend(rig.started());
+    }
+    assert!((2..=10).contains(&asked), "{asked} times in ten seconds");
+}
