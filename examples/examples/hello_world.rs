@@ -58,7 +58,7 @@ async fn main() -> taskstore::Result<()> {
         .await?;
     println!("{}", store.runner().run_once().await?);
     for line in store.tasks().log(id).await? {
-        println!("{} {}", line.level, line.text);
+        println!("{line}");
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Many tasks at once: which of them, in which order, page by page, and how many.
 
-use std::ops::Range;
+use std::{fmt, ops::Range};
 
 use time::UtcDateTime;
 
@@ -203,6 +203,16 @@ pub enum Counted {
     Exactly(u64),
     /// So many were seen before the counting stopped.
     AtLeast(u64),
+}
+
+/// As in `7`, or `10000 or more`.
+impl fmt::Display for Counted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(number) => number.fmt(f),
+            Self::AtLeast(number) => write!(f, "{number} or more"),
+        }
+    }
 }
 
 impl Counted {

@@ -4,7 +4,10 @@ use std::fmt;
 
 use time::UtcDateTime;
 
-use crate::limits::{self, LOG_LINE_BYTES_MAX};
+use crate::{
+    clock,
+    limits::{self, LOG_LINE_BYTES_MAX},
+};
 
 /// One line of a task's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +27,13 @@ impl LogLine {
     #[must_use]
     pub fn new(n: u32, at: UtcDateTime, level: LogLevel, text: String) -> Self {
         Self { n, at, level, text: limits::tame(text, LOG_LINE_BYTES_MAX) }
+    }
+}
+
+/// As in the view `task`: `2026-03-01 07:00:00.000123 info the text`.
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", clock::to_text(self.at), self.level, self.text)
     }
 }
 

@@ -185,7 +185,8 @@ impl RunnerBuilder {
     }
 
     /// Runs until `signal` is ready, and then stops as [`RunnerHandle::stop`] does. Should this future
-    /// be dropped before, the runner goes on; [`Store::stop`] stops it then.
+    /// be dropped before, the runner stops in the same way, and nobody waits for it; [`Store::stop`]
+    /// does.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
@@ -197,6 +198,7 @@ impl RunnerBuilder {
             () = &mut signal => return Ok(()),
             started = self.start() => started?,
         };
+        let _stops_when_dropped = handle.stop_guard();
         tokio::select! {
             () = signal => {}
             _ = handle.stopped() => {}
@@ -209,12 +211,15 @@ impl RunnerBuilder {
     }
 
     /// Runs what is due, and returns when nothing is due any more and all of it is saved. Tasks that
-    /// fail and wait for another attempt are not waited for. For tests, cron and lambdas.
+    /// fail and wait for another attempt are not waited for. For tests, cron and lambdas. Should this
+    /// future be dropped before, the runner stops as that of [`run_until`](Self::run_until) does.
     ///
     /// # Errors
     /// As for [`start`](Self::start).
     pub async fn run_once(self) -> Result<Summary> {
-        Ok(self.launch(true).await?.stopped().await.summary)
+        let handle = self.launch(true).await?;
+        let _stops_when_dropped = handle.stop_guard();
+        Ok(handle.stopped().await.summary)
     }
 
     fn bad(&mut self, error: Error) {

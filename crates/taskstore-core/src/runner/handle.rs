@@ -1,7 +1,10 @@
 //! A runner that was started, as its user holds it.
 
 use tokio::sync::watch;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 
 use super::{Summary, runners::Reservation};
 use crate::TaskId;
@@ -32,6 +35,11 @@ impl RunnerHandle {
     pub async fn stop(&self) -> Stopped {
         self.stop.cancel();
         self.stopped().await
+    }
+
+    /// Asks it to stop when the guard is dropped.
+    pub(super) fn stop_guard(&self) -> DropGuard {
+        self.stop.clone().drop_guard()
     }
 
     /// Waits until it has stopped, for whatever reason.

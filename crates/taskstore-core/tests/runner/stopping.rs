@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::json;
-use taskstore_core::{Status, TaskContext, TaskError, TaskResult};
+use taskstore_core::{Error, Status, TaskContext, TaskError, TaskResult};
 use tokio::sync::{Notify, Semaphore};
 
 use crate::common::{status, store, until};
@@ -47,6 +47,37 @@ async fn stop_lets_running_tasks_finish_and_gives_back_the_rest() {
     assert_eq!(status(&store, first).await, Status::Success, "saved before stop returned");
     let second = store.tasks().get(second).await.unwrap();
     assert_eq!((second.status, second.attempts), (Status::Queued, 0));
+}
+
+#[tokio::test]
+async fn a_runner_whose_run_is_dropped_stops_and_another_may_start() {
+    let store = store().await;
+    let started = Arc::new(Notify::new());
+    let began = Arc::clone(&started);
+    let runs = move |_, (): ()| {
+        began.notify_one();
+        async { Ok(()) }
+    };
+    store.register_fn("runs", runs).await.unwrap();
+    let id = store.enqueue_by_alias("", "runs", ()).await.unwrap();
+    tokio::select! {
+        ended = store.runner().run_until(std::future::pending()) => panic!("{ended:?}"),
+        () = started.notified() => {}
+    }
+    let another = tokio::time::timeout(Duration::from_secs(20), async {
+        loop {
+            match store.runner().start().await {
+                Ok(another) => break another,
+                Err(Error::AlreadyExists { .. }) => {
+                    tokio::time::sleep(Duration::from_millis(2)).await
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    });
+    let another = another.await.expect("the first one never stopped");
+    assert_eq!(status(&store, id).await, Status::Success, "what ran was finished and saved");
+    another.stop().await;
 }
 
 #[tokio::test]

@@ -100,9 +100,9 @@ impl ExecuteCli {
         let writer = Mutex::new(Some(writer));
         self.echo = Some(Arc::new(move |line: &LogLine| {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-            let written = writer.as_mut().map(|writer| {
-                writeln!(writer, "{}", report::line(line)).and_then(|()| writer.flush())
-            });
+            let written = writer
+                .as_mut()
+                .map(|writer| writeln!(writer, "{line}").and_then(|()| writer.flush()));
             if let Some(Err(error)) = written {
                 tracing::warn!(%error, "the log of the handler cannot be written");
                 *writer = None;

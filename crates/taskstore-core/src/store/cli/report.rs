@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::value::RawValue;
 
-use crate::{Alias, LogLine, clock, handler::Registered};
+use crate::{Alias, LogLine, handler::Registered};
 
 /// What [`execute_cli`](crate::Store::execute_cli) did. As text it is what a person wants to see:
 /// the list, or the output of the handler as JSON, which is empty where there is none.
@@ -86,9 +86,4 @@ impl fmt::Display for CliReport {
             }
         }
     }
-}
-
-/// A line of a log as a person reads it, its time as in the view `task`.
-pub(super) fn line(line: &LogLine) -> String {
-    format!("{} {} {}", clock::to_text(line.at), line.level, line.text)
 }
