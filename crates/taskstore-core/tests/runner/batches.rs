@@ -244,6 +244,24 @@ async fn a_thousand_tasks_take_little_more_than_a_tenth_of_the_runs() {
 }
 
 #[tokio::test]
+async fn a_batch_handler_that_comes_while_the_runner_runs_takes_many_soon() {
+    let store = store().await;
+    let runner = store.runner().start().await.unwrap();
+    let batch = Batch::default();
+    let runs = Arc::clone(&batch.runs);
+    store.register_batch(batch).await.unwrap();
+    let first = store.enqueue::<Batch>(Do::Nothing).await.unwrap();
+    until(&store, first, Status::Success).await;
+    let ids = store.enqueue_many::<Batch>((0..30).map(Do::Return)).await.unwrap();
+    for id in ids {
+        until(&store, id, Status::Success).await;
+    }
+    runner.stop().await;
+    let runs = runs.lock().unwrap().len();
+    assert!(runs <= 1 + 5, "{runs} runs of 31 tasks, at most ten in each");
+}
+
+#[tokio::test]
 async fn keyed_tasks_of_a_batch_free_their_keys() {
     let (store, runs) = batching().await;
     for key in ["a", "b", "c"] {
