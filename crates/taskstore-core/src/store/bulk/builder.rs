@@ -119,6 +119,10 @@ impl Bulk {
         let mut filter = self.find.filter().await?;
         filter.check()?;
         let from = statuses(&mut filter, &to, self.asked)?;
+        let ids = only_ids(&mut filter);
+        if matches!(to, Move::Restore) {
+            filter.deleted.get_or_insert(UtcDateTime::MIN..UtcDateTime::MAX);
+        }
         let mut walk = Walk {
             store: self.find.store().clone(),
             to,
@@ -128,7 +132,7 @@ impl Bulk {
             on_progress: self.on_progress,
             report: BulkReport::default(),
         };
-        let done = match only_ids(&mut filter) {
+        let done = match ids {
             Some(ids) => walk.through_ids(ids).await,
             None => walk.through(filter).await,
         };
@@ -168,9 +172,6 @@ fn statuses(filter: &mut TaskFilter, to: &Move, asked: &str) -> Result<Vec<Statu
             "status",
             "say which are to run again, as in status(Status::Failed): successes have ended, too",
         ));
-    }
-    if matches!(to, Move::Restore) && filter.ids.is_none() {
-        filter.deleted.get_or_insert(UtcDateTime::MIN..UtcDateTime::MAX);
     }
     if filter.ids.is_none() && from != Status::ALL {
         filter.statuses = Some(from.clone());

@@ -96,8 +96,11 @@ async fn ids_are_answered_one_by_one_each_once() {
         (stranger, format!("task {stranger} was not found")),
     ];
     assert_eq!(why, expected);
-    let narrowed = store.tasks().ids(all).queue("other").cancel().await.unwrap();
+    let narrowed = store.tasks().ids(all.clone()).queue("other").cancel().await.unwrap();
     assert_eq!((narrowed.looked_at, narrowed.complete), (0, true));
+    let mail = store.tasks().ids(all[1..].to_vec()).queue("mail");
+    assert_eq!(mail.soft_delete().await.unwrap().moved, 2);
+    assert_eq!(mail.restore().await.unwrap().moved, 2);
 }
 
 #[tokio::test]
