@@ -132,11 +132,14 @@ async fn produce(by: &SqliteBackend, store: &Store, over: &AtomicBool) -> Vec<Du
 
 fn spread(mut took: Vec<Duration>) -> String {
     took.sort_unstable();
-    let at = |part: usize| took[(took.len() - 1) * part / 100].as_secs_f64() * 1e3;
+    let at = |part: usize| {
+        let place = took.len().saturating_sub(1) * part / 100;
+        took.get(place).map_or(0.0, |time| time.as_secs_f64() * 1e3)
+    };
     format!("{:.1} / {:.1} / {:.0}", at(50), at(99), at(100))
 }
 
-async fn measured(store: &Arc<Store>, what: &str, work: impl AsyncFnOnce() -> u64) {
+async fn measured(store: &Arc<Store>, what: &str, work: impl AsyncFnOnce() -> u64) -> String {
     let over = Arc::new(AtomicBool::new(false));
     let (watched, until) = (store.clone(), over.clone());
     let beside = tokio::spawn(async move { beside(&watched, until).await });
@@ -145,14 +148,14 @@ async fn measured(store: &Arc<Store>, what: &str, work: impl AsyncFnOnce() -> u6
     let took = began.elapsed();
     over.store(true, Ordering::Relaxed);
     let beside = beside.await.unwrap();
-    println!(
+    format!(
         "| {what} | {tasks} | {:.1} | {:.0} | {} | {} | {} |",
         took.as_secs_f64(),
         took.as_secs_f64() * 1e6 / tasks.max(1) as f64,
         spread(beside.enqueue),
         spread(beside.claim),
         spread(beside.other),
-    );
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -171,28 +174,35 @@ async fn what_bulk_actions_and_retention_cost_those_beside_them() {
         "| | tasks | s | us each | enqueue ms p50/p99/max | claim ms | enqueue elsewhere ms |"
     );
     println!("|---|--:|--:|--:|--:|--:|--:|");
-    measured(&store, "nothing", async || {
+    let line = measured(&store, "nothing", async || {
         tokio::time::sleep(Duration::from_secs(5)).await;
         0
     })
     .await;
-    measured(&store, "requeue failed", async || {
+    println!("{line}");
+    let line = measured(&store, "requeue failed", async || {
         let report = many().status(Status::Failed).requeue().await.unwrap();
         report.moved
     })
     .await;
-    measured(&store, "cancel queued", async || {
+    println!("{line}");
+    let line = measured(&store, "cancel queued", async || {
         many().status(Status::Queued).cancel().await.unwrap().moved
     })
     .await;
-    measured(&store, "purge half of the canceled", async || {
+    println!("{line}");
+    let line = measured(&store, "purge half of the canceled", async || {
         many().purge().at_most(550_000).await.unwrap().moved
     })
     .await;
+    println!("{line}");
     // What is left ended long ago.
     store.sql().execute_batch("UPDATE task_queue SET completed_at=seq WHERE queue='many'").unwrap();
-    measured(&store, "retention by hand", async || keeper.apply_retention().await.unwrap().total())
-        .await;
+    let line = measured(&store, "retention by hand", async || {
+        keeper.apply_retention().await.unwrap().total()
+    })
+    .await;
+    println!("{line}");
     let left = store.backend.count(&TaskFilter::default(), 2_000_000).await.unwrap();
     println!("left: {left:?}");
 }
@@ -220,12 +230,13 @@ async fn what_a_runners_janitor_costs_those_beside_it() {
         let count =
             async || store.backend.count(&TaskFilter::default(), 2_000_000).await.unwrap().seen();
         let before = count().await;
-        measured(&store, what, async || {
+        let line = measured(&store, what, async || {
             let runner = keeper.runner().queue("idle").start().await.unwrap();
             tokio::time::sleep(Duration::from_secs(60)).await;
             runner.stop().await;
             before.saturating_sub(count().await)
         })
         .await;
+        println!("{line}");
     }
 }
