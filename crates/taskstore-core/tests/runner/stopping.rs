@@ -69,7 +69,7 @@ async fn a_runner_whose_run_is_dropped_stops_and_another_may_start() {
             match store.runner().start().await {
                 Ok(another) => break another,
                 Err(Error::AlreadyExists { .. }) => {
-                    tokio::time::sleep(Duration::from_millis(2)).await
+                    tokio::time::sleep(Duration::from_millis(2)).await;
                 }
                 Err(error) => panic!("{error}"),
             }
