@@ -27,7 +27,7 @@ fn fill(store: &Store, queues: u32) {
            CASE WHEN i>1101000 THEN 5 WHEN i>1000000 THEN 0 ELSE 2 END,
            i,i,i,CASE WHEN i<=1000000 THEN i END,CASE WHEN i<=1000000 THEN i END,
            i<=1000000,i<=1000000,randomblob(16) FROM n;
-         INSERT INTO task_payload SELECT seq,'{{}}' FROM task_queue;
+         INSERT INTO task_payload(task,parameters) SELECT seq,'{{}}' FROM task_queue;
          INSERT INTO task_aside SELECT status,seq FROM task_queue WHERE status>2;
          INSERT INTO task_ready SELECT queue,priority,run_at,seq,1 FROM task_queue WHERE seq BETWEEN 1001001 AND 1051000;
          INSERT INTO task_later SELECT run_at,seq,queue,priority,1 FROM task_queue WHERE seq BETWEEN 1051001 AND 1101000;

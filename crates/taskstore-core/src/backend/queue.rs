@@ -40,16 +40,16 @@ pub struct QueueQuery {
 }
 
 impl QueueQuery {
-    /// The first page of all queues, which counts as far as 20,000 of each kind.
+    /// The first page of all queues, which counts as far as 10,000 of each kind.
     #[must_use]
     pub const fn new(limit: u32) -> Self {
-        Self { only: None, after: None, limit, count_max: 20_000, now: None }
+        Self { only: None, after: None, limit, count_max: 10_000, now: None }
     }
 
     /// One queue, which is counted as far as 10,000 of each kind.
     #[must_use]
     pub fn one(name: QueueName) -> Self {
-        Self { only: Some(name), count_max: 10_000, ..Self::new(1) }
+        Self { only: Some(name), ..Self::new(1) }
     }
 
     /// The page after this cursor.

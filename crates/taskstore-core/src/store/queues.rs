@@ -40,8 +40,8 @@ impl Queues {
     /// The queues that have tasks which have not ended, or were ever paused or resumed, in the order
     /// of their names.
     ///
-    /// Counts are bounded, so that a list takes milliseconds however much waits: of each kind 20,000
-    /// ready and 20,000 delayed tasks, shared out evenly among the queues, and 10,000 running and
+    /// Counts are bounded, so that a list takes milliseconds however much waits: of each kind 10,000
+    /// ready and 10,000 delayed tasks, shared out evenly among the queues, and 10,000 running and
     /// 10,000 paused ones of all. What stops there is [`Counted::AtLeast`](crate::backend::Counted).
     /// More than 1,000 queues are read 1,000 at a time, each time with as much to count. For
     /// further counts of one queue there is [`FindTasks::count_up_to`](super::FindTasks::count_up_to).
