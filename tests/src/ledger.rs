@@ -87,6 +87,12 @@ pub fn read(folder: &Path) -> std::io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// So many attempts may be charged in a run of a fleet though no handler wrote that it began: for the
+/// store a task that was isolated has started, and a kill in the moment between that and the
+/// handler's first line is not told from one just after it. A kill can meet one such moment at most,
+/// and hardly ever does; a rule that charged what did not start would charge dozens.
+const CHARGED_UNSEEN_MAX: usize = 2;
+
 /// What a run of a fleet came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
@@ -105,10 +111,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Whether every promise was kept.
+    /// Whether every promise was kept, as far as it can be seen from outside.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.reruns_unexplained.is_empty() && self.lost.is_empty() && self.overcharged.is_empty()
+        self.reruns_unexplained.is_empty()
+            && self.lost.is_empty()
+            && self.overcharged.len() <= CHARGED_UNSEEN_MAX
     }
 }
 
