@@ -31,6 +31,9 @@ const LOOKS_MAX: usize = 10_000;
 /// Rows of the record that are read in the time in which so many that wait are sorted, for one page.
 const SORTS: i64 = 20_000;
 
+/// How many rows of the record are looked at, at least, before what waits is sorted.
+const NEAR: usize = 1_000;
+
 /// A page of tasks.
 pub(crate) fn tasks(statements: &Statements<'_>, query: &TaskQuery) -> Result<Page<Task>> {
     query.check()?;
@@ -60,16 +63,43 @@ fn page(
     if let Some(ids) = &query.filter.ids {
         found.add(named::find(statements, ids, &query, &after)?);
     } else {
+        let sources = match near(statements, &query, &after, &sources)? {
+            Some((near, rest)) => {
+                found.add(near);
+                rest
+            }
+            None => sources,
+        };
         for source in sources {
             // What comes later in the claim order is of no use while there is more before it.
             if source == Source::LaterInLine && found.stopped_at.is_some() {
                 break;
             }
-            found.add(walk::walk(statements, source, &query.filter, &after, limit + 1)?);
+            let filter = &query.filter;
+            found.add(walk::walk(statements, source, filter, &after, limit + 1, LOOKS_MAX)?);
         }
     }
     let (rows, next) = found.cut(limit);
     Ok((rows, next.map(|spot| spot.cursor(query.order))))
+}
+
+/// What waits, where the record has a page of it right after the last one, as it has where tasks are
+/// enqueued and run in about the same order: then nothing is sorted. And the other sources.
+fn near(
+    statements: &Statements<'_>,
+    query: &TaskQuery,
+    after: &Spot,
+    sources: &[Source],
+) -> Result<Option<(Walked, Vec<Source>)>> {
+    if !sources.iter().copied().any(Source::sorts) {
+        return Ok(None);
+    }
+    let waiting = Source::Waiting { newest: query.order == TaskOrder::NewestFirst };
+    let enough = query.limit as usize + 1;
+    let looks_max = (enough * 4).clamp(NEAR, LOOKS_MAX);
+    let walked = walk::walk(statements, waiting, &query.filter, after, enough, looks_max)?;
+    let rest = || sources.iter().copied().filter(|source| !source.sorts()).collect();
+    Ok(walked.is_enough(enough).then(|| (walked, rest())))
 }
 
 /// How many tasks match.
@@ -104,8 +134,7 @@ pub(crate) fn count(
 /// records that is cheaper once `r * r` is above `n` times [`SORTS`].
 fn sources_of_many(statements: &Statements<'_>, query: &TaskQuery) -> Result<Vec<Source>> {
     let mut sources = sources(query);
-    let sorts = |source: &Source| matches!(source, Source::Ready { .. } | Source::Later { .. });
-    if !sources.iter().any(sorts) {
+    if !sources.iter().copied().any(Source::sorts) {
         return Ok(sources);
     }
     let records: Option<i64> =
@@ -113,7 +142,7 @@ fn sources_of_many(statements: &Statements<'_>, query: &TaskQuery) -> Result<Vec
     let at_most = records.unwrap_or_default().saturating_mul(SORTS).isqrt();
     let waiting: Option<i64> = statements.first(Sql::WaitingCount, [at_most], |row| row.get(0))?;
     if waiting.is_some_and(|waiting| waiting >= at_most) {
-        sources.retain(|source| !sorts(source));
+        sources.retain(|source| !source.sorts());
         sources.push(Source::Waiting { newest: query.order == TaskOrder::NewestFirst });
     }
     Ok(sources)

@@ -50,6 +50,11 @@ pub(super) struct Row {
 }
 
 impl Source {
+    /// Whether all of its rows are sorted for each page.
+    pub(super) const fn sorts(self) -> bool {
+        matches!(self, Self::Ready { .. } | Self::Later { .. })
+    }
+
     /// The columns of a [`Row`].
     pub(super) const fn columns(self) -> &'static str {
         match self {

@@ -24,6 +24,11 @@ pub(super) struct Walked {
 }
 
 impl Walked {
+    /// Whether it has so many, or all that there are.
+    pub(super) fn is_enough(&self, tasks: usize) -> bool {
+        self.found.len() >= tasks || self.stopped_at.is_none()
+    }
+
     pub(super) fn add(&mut self, other: Self) {
         self.found.extend(other.found);
         self.stopped_at = match (self.stopped_at.take(), other.stopped_at) {
@@ -49,17 +54,18 @@ impl Walked {
     }
 }
 
-/// Walks from `after` on, until `enough` tasks match or too many rows were looked at.
+/// Walks from `after` on, until `enough` tasks match or so many rows were looked at.
 pub(super) fn walk(
     statements: &Statements<'_>,
     source: Source,
     filter: &TaskFilter,
     after: &Spot,
     enough: usize,
+    looks_max: usize,
 ) -> Result<Walked> {
     let conditions = source.conditions(filter);
     // Where every row matches a sort need keep no more of them than are wanted.
-    let looks_max = if conditions.is_empty() { enough } else { LOOKS_MAX };
+    let looks_max = if conditions.is_empty() { enough } else { looks_max };
     let text = list_text(source, filter, &conditions, after, looks_max);
     let sql = statements.texts().prepare("list", &text.sql);
     let mut statement = statements.connection().prepare(&sql).mapped()?;
