@@ -32,7 +32,7 @@ const LOOKS_MAX: usize = 10_000;
 const SORTS: i64 = 20_000;
 
 /// How many rows of the record are looked at, at least, before what waits is sorted.
-const NEAR: usize = 1_000;
+const NEAR: usize = 4_000;
 
 /// A page of tasks.
 pub(crate) fn tasks(statements: &Statements<'_>, query: &TaskQuery) -> Result<Page<Task>> {
@@ -83,18 +83,19 @@ fn page(
     Ok((rows, next.map(|spot| spot.cursor(query.order))))
 }
 
-/// What waits, where the record has a page of it right after the last one, as it has where tasks are
-/// enqueued and run in about the same order: then nothing is sorted. And the other sources.
+/// What waits, newest first, where the record has a page of it right after the last one: what was
+/// enqueued last is seldom over first. Then nothing is sorted. And the other sources.
 fn near(
     statements: &Statements<'_>,
     query: &TaskQuery,
     after: &Spot,
     sources: &[Source],
 ) -> Result<Option<(Walked, Vec<Source>)>> {
-    if !sources.iter().copied().any(Source::sorts) {
+    let newest = query.order == TaskOrder::NewestFirst;
+    if !newest || !sources.iter().copied().any(Source::sorts) {
         return Ok(None);
     }
-    let waiting = Source::Waiting { newest: query.order == TaskOrder::NewestFirst };
+    let waiting = Source::Waiting { newest };
     let enough = query.limit as usize + 1;
     let looks_max = (enough * 4).clamp(NEAR, LOOKS_MAX);
     let walked = walk::walk(statements, waiting, &query.filter, after, enough, looks_max)?;
