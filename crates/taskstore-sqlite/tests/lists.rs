@@ -65,9 +65,9 @@ async fn what_lists_and_counts_cost_with_a_million_ended_tasks() {
     assert_eq!(counted.seen(), 1_102_000);
     let cases = Status::ALL.map(|status| (status.as_str(), Some(vec![status])));
     println!(
-        "| tasks | newest first | oldest first | claim order | last completed first | count |"
+        "| tasks | newest first | oldest first | claim order | last completed first | last deleted first | count |"
     );
-    println!("|---|--:|--:|--:|--:|--:|");
+    println!("|---|--:|--:|--:|--:|--:|--:|");
     for queue in [None, Some("mail")] {
         for (name, statuses) in cases.iter().cloned().chain([("any", None)]) {
             let mut filter = TaskFilter::default();
