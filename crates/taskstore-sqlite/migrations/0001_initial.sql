@@ -39,9 +39,10 @@ CREATE INDEX task_queue_completed_deleted ON task_queue(status,completed_at) -- 
 CREATE INDEX task_queue_deleted ON task_queue(deleted_at) WHERE deleted_at IS NOT NULL; -- the trash, by when it got there; nearly empty
 
 CREATE TABLE task_payload(                            -- what was said once, at enqueue; apart: the end of a task rewrites its record
- task INTEGER PRIMARY KEY, parameters TEXT NOT NULL,
+ task INTEGER PRIMARY KEY,
  expires_at INTEGER,                                  -- not to be started afterwards; a requeue clears it
- timeout INTEGER) STRICT;                             -- microseconds for one run; NULL: as the handler says
+ timeout INTEGER,                                     -- microseconds for one run; NULL: as the handler says
+ parameters TEXT NOT NULL) STRICT;                    -- last: whatever lies behind 10 kB costs a walk over its pages
 
 CREATE TABLE task_ready(                              -- claimable now; never updated; whoever deletes the row has the task
  queue TEXT NOT NULL, priority INTEGER NOT NULL, run_at INTEGER NOT NULL, task INTEGER NOT NULL, definition_id INTEGER NOT NULL,
