@@ -29,6 +29,13 @@ pub fn to_micros(at: UtcDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }
 
+/// The first whole microsecond that is not before this time: where a range of times begins or ends
+/// among those that are stored.
+#[must_use]
+pub fn to_micros_up(at: UtcDateTime) -> i64 {
+    i64::try_from(-(-at.unix_timestamp_nanos()).div_euclid(1_000)).unwrap_or(i64::MAX)
+}
+
 /// The time so many microseconds after 1970; the nearest that can be held where it is out of range.
 #[must_use]
 pub fn from_micros(micros: i64) -> UtcDateTime {
@@ -72,6 +79,14 @@ mod tests {
         let at = now();
         assert_eq!(from_micros(to_micros(at)), at);
         assert_eq!(to_micros(from_micros(-1)), -1);
+    }
+
+    #[test]
+    fn a_range_begins_with_the_first_microsecond_in_it() {
+        let at = |nanos| UtcDateTime::from_unix_timestamp_nanos(nanos).unwrap();
+        let up = |nanos| to_micros_up(at(nanos));
+        assert_eq!([up(-1_001), up(-1_000), up(-1)], [-1, -1, 0]);
+        assert_eq!([up(0), up(1), up(1_000), up(1_001)], [0, 1, 1, 2]);
     }
 
     #[test]

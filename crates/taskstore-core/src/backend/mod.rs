@@ -79,6 +79,7 @@ mod schema;
 mod settle;
 mod spot;
 mod sweep;
+mod walk;
 
 use std::{any::Any, fmt, time::Duration};
 
@@ -98,6 +99,7 @@ pub use schema::{Capabilities, Migrate, MigrateTo, MigrationReport};
 pub use settle::{AttemptIs, Fate, Report, Requeue, Run, Settle, Settled, Settlement, Transition};
 pub use spot::Spot;
 pub use sweep::{Missing, Stray, Sweep, Swept};
+pub use walk::{Walk, WalkRow, Walked};
 
 use crate::{
     Attempt, Definition, DefinitionId, LeaseId, LogLine, Queue, QueuePattern, Result, Task, TaskId,

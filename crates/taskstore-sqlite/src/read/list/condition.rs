@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use rusqlite::types::Value;
-use taskstore_core::{QueueName, backend::TaskFilter};
+use taskstore_core::{QueueName, backend::TaskFilter, clock};
 use time::UtcDateTime;
 
 /// A fragment that is true or false, and its values.
@@ -33,13 +33,9 @@ const IN_QUEUES_OF_PLACE: &str = "c.queue IN (SELECT value FROM json_each(?))";
 const NOT_IN_QUEUES_OF_PLACE: &str = "c.queue NOT IN (SELECT value FROM json_each(?))";
 const DEFINITION_OF_PLACE: &str = "c.definition_id=(SELECT seq FROM task_definition WHERE id=?)";
 
-/// Times are stored as whole microseconds: the first that is not before each end.
+/// The ends of a range, as times are stored.
 fn ends(range: &Range<UtcDateTime>) -> Vec<Value> {
-    let first = |at: UtcDateTime| {
-        let micros = -(-at.unix_timestamp_nanos()).div_euclid(1_000);
-        i64::try_from(micros).unwrap_or(i64::MAX)
-    };
-    vec![first(range.start).into(), first(range.end).into()]
+    vec![clock::to_micros_up(range.start).into(), clock::to_micros_up(range.end).into()]
 }
 
 /// All of the filter but ids and statuses, on the record `t`.

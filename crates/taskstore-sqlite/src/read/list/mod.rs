@@ -16,13 +16,12 @@ mod walk;
 mod tests;
 
 use taskstore_core::{
-    Result, Status, Task, TaskId,
-    backend::{Counted, Cursor, Page, Spot, TaskFilter, TaskOrder, TaskQuery},
+    Result, Task, TaskId,
+    backend::{Counted, Cursor, Page, Spot, TaskFilter, TaskOrder, TaskQuery, Walk, Walked},
 };
 
-use self::{source::Source, walk::Walked};
 use super::task;
-use crate::{convert::status_code, sql::Sql, statements::Statements};
+use crate::{sql::Sql, statements::Statements};
 
 /// How many rows of a table are looked at for one page, or for a count of fewer. About a
 /// millisecond of reading.
@@ -37,14 +36,14 @@ const NEAR: usize = 4_000;
 /// A page of tasks.
 pub(crate) fn tasks(statements: &Statements<'_>, query: &TaskQuery) -> Result<Page<Task>> {
     query.check()?;
-    let (rows, next) = page(statements, query, sources(query))?;
+    let (rows, next) = page(statements, query, Walk::of(query))?;
     Ok(Page { items: task::tasks(statements, &rows)?, next })
 }
 
 /// The ids of a page of tasks, for whoever goes through very many.
 pub(crate) fn task_ids(statements: &Statements<'_>, query: &TaskQuery) -> Result<Page<TaskId>> {
     query.check_ids()?;
-    let (rows, next) = page(statements, query, sources_of_many(statements, query)?)?;
+    let (rows, next) = page(statements, query, walks_of_many(statements, query)?)?;
     Ok(Page { items: task::ids(statements, &rows)?, next })
 }
 
@@ -52,7 +51,7 @@ pub(crate) fn task_ids(statements: &Statements<'_>, query: &TaskQuery) -> Result
 fn page(
     statements: &Statements<'_>,
     query: &TaskQuery,
-    sources: Vec<Source>,
+    walks: Vec<Walk>,
 ) -> Result<(Vec<i64>, Option<Cursor>)> {
     let mut query = query.clone();
     query.filter = query.whole_filter();
@@ -63,20 +62,20 @@ fn page(
     if let Some(ids) = &query.filter.ids {
         found.add(named::find(statements, ids, &query, &after)?);
     } else {
-        let sources = match near(statements, &query, &after, &sources)? {
+        let walks = match near(statements, &query, &after, &walks)? {
             Some((near, rest)) => {
                 found.add(near);
                 rest
             }
-            None => sources,
+            None => walks,
         };
-        for source in sources {
+        for walk in walks {
             // What comes later in the claim order is of no use while there is more before it.
-            if source == Source::LaterInLine && found.stopped_at.is_some() {
+            if walk == Walk::LaterInLine && found.stopped_at.is_some() {
                 break;
             }
             let filter = &query.filter;
-            found.add(walk::walk(statements, source, filter, &after, limit + 1, LOOKS_MAX)?);
+            found.add(walk::walk(statements, walk, filter, &after, limit + 1, LOOKS_MAX)?);
         }
     }
     let (rows, next) = found.cut(limit);
@@ -84,22 +83,22 @@ fn page(
 }
 
 /// What waits, newest first, where the record has a page of it right after the last one: what was
-/// enqueued last is seldom over first. Then nothing is sorted. And the other sources.
+/// enqueued last is seldom over first. Then nothing is sorted. And the other walks.
 fn near(
     statements: &Statements<'_>,
     query: &TaskQuery,
     after: &Spot,
-    sources: &[Source],
-) -> Result<Option<(Walked, Vec<Source>)>> {
+    walks: &[Walk],
+) -> Result<Option<(Walked, Vec<Walk>)>> {
     let newest = query.order == TaskOrder::NewestFirst;
-    if !newest || !sources.iter().copied().any(Source::sorts) {
+    if !newest || !walks.iter().copied().any(Walk::sorts) {
         return Ok(None);
     }
-    let waiting = Source::Waiting { newest };
+    let waiting = Walk::Waiting { newest };
     let enough = query.limit as usize + 1;
     let looks_max = (enough * 4).clamp(NEAR, LOOKS_MAX);
     let walked = walk::walk(statements, waiting, &query.filter, after, enough, looks_max)?;
-    let rest = || sources.iter().copied().filter(|source| !source.sorts()).collect();
+    let rest = || walks.iter().copied().filter(|walk| !walk.sorts()).collect();
     Ok(walked.is_enough(enough).then(|| (walked, rest())))
 }
 
@@ -115,11 +114,11 @@ pub(crate) fn count(
         let query = TaskQuery::new(filter.clone(), TaskOrder::OldestFirst, 1);
         counted.0 = named::find(statements, ids, &query, &Spot::start())?.found.len() as u64;
     } else {
-        for source in countable(filter) {
+        for walk in Walk::of_count(filter) {
             if counted.0 > at_most {
                 break;
             }
-            let (found, is_all) = walk::count(statements, source, filter, at_most)?;
+            let (found, is_all) = walk::count(statements, walk, filter, at_most)?;
             counted = (counted.0 + found, counted.1 && is_all);
         }
     }
@@ -130,73 +129,21 @@ pub(crate) fn count(
     })
 }
 
-/// The same as [`sources`], for whoever reads page after page to the end. What waits is sorted anew
+/// The same as [`Walk::of`], for whoever reads page after page to the end. What waits is sorted anew
 /// for each page, so where many wait the record is walked down instead: with `r` that wait and `n`
 /// records that is cheaper once `r * r` is above `n` times [`SORTS`].
-fn sources_of_many(statements: &Statements<'_>, query: &TaskQuery) -> Result<Vec<Source>> {
-    let mut sources = sources(query);
-    if !sources.iter().copied().any(Source::sorts) {
-        return Ok(sources);
+fn walks_of_many(statements: &Statements<'_>, query: &TaskQuery) -> Result<Vec<Walk>> {
+    let mut walks = Walk::of(query);
+    if !walks.iter().copied().any(Walk::sorts) {
+        return Ok(walks);
     }
     let records: Option<i64> =
         statements.first(Sql::WaitingCount, [0], |row| row.get(1))?.unwrap_or_default();
     let at_most = records.unwrap_or_default().saturating_mul(SORTS).isqrt();
     let waiting: Option<i64> = statements.first(Sql::WaitingCount, [at_most], |row| row.get(0))?;
     if waiting.is_some_and(|waiting| waiting >= at_most) {
-        sources.retain(|source| !source.sorts());
-        sources.push(Source::Waiting { newest: query.order == TaskOrder::NewestFirst });
+        walks.retain(|walk| !walk.sorts());
+        walks.push(Walk::Waiting { newest: query.order == TaskOrder::NewestFirst });
     }
-    Ok(sources)
-}
-
-/// The tables that know the tasks of a list.
-fn sources(query: &TaskQuery) -> Vec<Source> {
-    let wanted = Status::ALL.into_iter().filter(|&status| query.wants(status));
-    let newest = query.order == TaskOrder::NewestFirst;
-    match query.order {
-        TaskOrder::NewestFirst | TaskOrder::OldestFirst if wanted.clone().count() == 6 => {
-            vec![Source::Record { newest }]
-        }
-        TaskOrder::NewestFirst | TaskOrder::OldestFirst => wanted
-            .flat_map(|status| match status {
-                Status::Queued => vec![Source::Ready { newest }, Source::Later { newest }],
-                Status::Running => vec![Source::Running { newest }],
-                Status::Success => vec![Source::Success { newest }],
-                aside => vec![Source::Aside { status: status_code(aside), newest }],
-            })
-            .collect(),
-        TaskOrder::ClaimOrder => {
-            wanted.flat_map(|_| [Source::ReadyInLine, Source::LaterInLine]).collect()
-        }
-        TaskOrder::LastCompletedFirst => {
-            wanted.flat_map(|status| completed(status, &query.filter)).collect()
-        }
-        TaskOrder::LastDeletedFirst => wanted.take(1).map(|_| Source::Deleted).collect(),
-    }
-}
-
-fn completed(status: Status, filter: &TaskFilter) -> Vec<Source> {
-    let status = status_code(status);
-    let deleted = filter.with_deleted || filter.deleted.is_some();
-    let deleted = deleted.then_some(Source::Completed { status, deleted: true });
-    let shown = filter.deleted.is_none().then_some(Source::Completed { status, deleted: false });
-    shown.into_iter().chain(deleted).collect()
-}
-
-/// The tables that know them for a count, which needs no order: successes are told apart from all
-/// else by the index of what has ended.
-fn countable(filter: &TaskFilter) -> Vec<Source> {
-    let newest = true;
-    let wanted = Status::ALL.into_iter().filter(|&status| filter.wants(status));
-    if wanted.clone().count() == Status::ALL.len() {
-        return vec![Source::Record { newest }];
-    }
-    wanted
-        .flat_map(|status| match status {
-            Status::Queued => vec![Source::ReadyInLine, Source::LaterInLine],
-            Status::Running => vec![Source::Running { newest }],
-            Status::Paused => vec![Source::Aside { status: status_code(status), newest }],
-            ended => completed(ended, filter),
-        })
-        .collect()
+    Ok(walks)
 }

@@ -5,14 +5,10 @@ use std::collections::BTreeSet;
 use rusqlite::params_from_iter;
 use taskstore_core::{
     Error, Result, TaskId,
-    backend::{Spot, TaskOrder, TaskQuery},
+    backend::{Spot, TaskOrder, TaskQuery, Walked},
 };
 
-use super::{
-    condition,
-    text::Text,
-    walk::{Walked, all_of},
-};
+use super::{condition, text::Text, walk::all_of};
 use crate::{convert::status, error::Mapped, statements::Statements};
 
 const COLUMNS: &str = "SELECT t.seq,t.status,

@@ -2,11 +2,11 @@
 
 use taskstore_core::{
     DefinitionId, QueueName, Status, TaskId,
-    backend::{Spot, TaskFilter, TaskOrder, TaskQuery},
+    backend::{Spot, TaskFilter, TaskOrder, TaskQuery, Walk},
     clock,
 };
 
-use super::{LOOKS_MAX, countable, named, source::Source, sources, walk};
+use super::{LOOKS_MAX, named, source, walk};
 use crate::tests::File;
 
 /// Without a condition, with each, and with all of them.
@@ -44,12 +44,10 @@ fn by_each_status() -> impl Iterator<Item = TaskFilter> {
 }
 
 /// What is read whole on purpose: the leases, and what waits where its order is not the one wanted.
-fn may(source: Source, step: &str) -> bool {
-    match source {
-        Source::Running { .. } => {
-            !step.contains("SCAN t") || step == "USE TEMP B-TREE FOR ORDER BY"
-        }
-        Source::Ready { .. } | Source::Later { .. } => {
+fn may(way: Walk, step: &str) -> bool {
+    match way {
+        Walk::Running { .. } => !step.contains("SCAN t") || step == "USE TEMP B-TREE FOR ORDER BY",
+        Walk::Ready { .. } | Walk::Later { .. } => {
             step.starts_with("SCAN c") || step == "USE TEMP B-TREE FOR ORDER BY"
         }
         _ => false,
@@ -70,38 +68,38 @@ fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
             for filter in by_each_status() {
                 for order in TaskOrder::ALL {
                     let query = TaskQuery::new(filter.clone(), order, 50);
-                    for source in sources(&query) {
+                    for way in Walk::of(&query) {
                         let spot = Spot::start();
-                        let conditions = source.conditions(&filter);
-                        let text = walk::list_text(source, &filter, &conditions, &spot, LOOKS_MAX);
-                        check(&file, source, &text.sql);
+                        let conditions = source::conditions(way, &filter);
+                        let text = walk::list_text(way, &filter, &conditions, &spot, LOOKS_MAX);
+                        check(&file, way, &text.sql);
                     }
                 }
                 for newest in [false, true] {
-                    let source = Source::Waiting { newest };
-                    let conditions = source.conditions(&filter);
+                    let way = Walk::Waiting { newest };
+                    let conditions = source::conditions(way, &filter);
                     let text =
-                        walk::list_text(source, &filter, &conditions, &Spot::start(), LOOKS_MAX);
-                    check(&file, source, &text.sql);
+                        walk::list_text(way, &filter, &conditions, &Spot::start(), LOOKS_MAX);
+                    check(&file, way, &text.sql);
                 }
-                for source in countable(&filter) {
-                    check(&file, source, &walk::count_text(source, &filter, 10).sql);
+                for way in Walk::of_count(&filter) {
+                    check(&file, way, &walk::count_text(way, &filter, 10).sql);
                 }
                 let query = TaskQuery::new(filter, TaskOrder::NewestFirst, 50);
                 let text = named::text(&[TaskId::new()], &query).unwrap();
-                check(&file, Source::ReadyInLine, &text.sql);
+                check(&file, Walk::ReadyInLine, &text.sql);
             }
         }
     }
 }
 
-fn check(file: &File, source: Source, sql: &str) {
+fn check(file: &File, way: Walk, sql: &str) {
     for step in file.plan_of(sql) {
         let reads_all = step.starts_with("SCAN") || step.contains("TEMP B-TREE");
         let from_the_front = step.starts_with("SCAN c") && sql.contains("(c.");
         let list = step.contains("VIRTUAL TABLE") || step.starts_with("SCAN (subquery-");
-        let fine = !reads_all || may(source, &step) || from_the_front || list;
-        assert!(fine, "{source:?}: {step}\n{sql}");
+        let fine = !reads_all || may(way, &step) || from_the_front || list;
+        assert!(fine, "{way:?}: {step}\n{sql}");
     }
 }
 
@@ -110,9 +108,9 @@ fn what_is_composed_takes_the_prefix() {
     let file = File::new("app_");
     for filter in filters() {
         for order in TaskOrder::ALL {
-            for source in sources(&TaskQuery::new(filter.clone(), order, 50)) {
-                let conditions = source.conditions(&filter);
-                let text = walk::list_text(source, &filter, &conditions, &Spot::start(), 9);
+            for way in Walk::of(&TaskQuery::new(filter.clone(), order, 50)) {
+                let conditions = source::conditions(way, &filter);
+                let text = walk::list_text(way, &filter, &conditions, &Spot::start(), 9);
                 let sql = file.texts.prepare("list", &text.sql);
                 assert!(file.connection.prepare(&sql).is_ok(), "{sql}");
             }
