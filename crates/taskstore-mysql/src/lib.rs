@@ -1,1 +1,38 @@
-//! The MySQL and MariaDB backend of **taskstore**.
+//! The MySQL and MariaDB backend of **taskstore**: a task store in a database that any number of
+//! processes and machines share. MySQL 8.0 and later, MariaDB 10.6 and later.
+//!
+//! Every call is one short transaction at READ COMMITTED on a connection of a small pool, done once
+//! more when the server chose it as a deadlock's victim. Claims skip what others have locked.
+//! Heartbeats have a connection of their own and never wait.
+//!
+//! ```no_run
+//! # async fn example() -> taskstore_core::Result<()> {
+//! use taskstore_core::backend::{Backend, Migrate};
+//! use taskstore_mysql::{MysqlBackend, MysqlOptions};
+//!
+//! let options = MysqlOptions::from_url("mysql://user:secret@localhost/app?prefix=app_")?;
+//! let backend = MysqlBackend::open(options).await?;
+//! backend.migrate(&Migrate::up()).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Architecture invariant: no type of the driver is part of this crate's public face.
+
+mod backend;
+mod connection;
+mod convert;
+mod error;
+mod heartbeat;
+mod migrate;
+mod options;
+mod pool;
+mod read;
+mod session;
+mod sql;
+mod url;
+mod wakeup;
+mod write;
+
+pub use backend::MysqlBackend;
+pub use options::MysqlOptions;

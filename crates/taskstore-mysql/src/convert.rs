@@ -1,0 +1,233 @@
+//! Between the model's types and what the tables store.
+
+use std::{fmt::Write as _, time::Duration};
+
+use crate::session::Row;
+use serde_json::value::{RawValue, to_raw_value};
+use taskstore_core::{
+    DefinitionId, Error, LeaseId, LogLevel, Progress, QueueName, Result, Status,
+    backend::{Lease, LeasedTask, StartBy},
+    clock,
+};
+
+/// The definition of a task whose own somebody has deleted by hand: none that there is.
+pub(crate) fn no_definition() -> DefinitionId {
+    DefinitionId::from(ulid::Ulid::nil())
+}
+
+/// A lease's id as it is stored.
+pub(crate) fn lease_key(id: LeaseId) -> [u8; 16] {
+    id.ulid().to_bytes()
+}
+
+/// A lease's id as it was stored.
+pub(crate) fn lease_id(key: Vec<u8>) -> Result<LeaseId> {
+    let key = key.try_into().map_err(|_| Error::backend("a lease has no 16 bytes"))?;
+    Ok(LeaseId::from(ulid::Ulid::from_bytes(key)))
+}
+
+/// Leases for `JSON_TABLE`: `["00FF..",..]`, in the order of their bytes, which is that of the key.
+pub(crate) fn leases_json(leases: impl Iterator<Item = LeaseId>) -> String {
+    let mut keys: Vec<_> = leases.map(lease_key).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    json_list(keys.iter().map(|key| format!("\"{}\"", hex(key))))
+}
+
+/// Keys of tasks for `JSON_TABLE`: `[1,2,..]`, in their order.
+pub(crate) fn seqs_json(seqs: impl Iterator<Item = i64>) -> String {
+    let mut seqs: Vec<_> = seqs.collect();
+    seqs.sort_unstable();
+    seqs.dedup();
+    json_list(seqs.iter().map(i64::to_string))
+}
+
+/// `[a,b,..]`, of what is JSON already.
+pub(crate) fn json_list(items: impl Iterator<Item = String>) -> String {
+    let mut list = String::from("[");
+    for item in items {
+        if list.len() > 1 {
+            list.push(',');
+        }
+        list.push_str(&item);
+    }
+    list.push(']');
+    list
+}
+
+/// Bytes as hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        let _ = write!(text, "{byte:02X}");
+        text
+    })
+}
+
+/// `at + by`, or the latest time that can be held.
+pub(crate) fn later(at: i64, by: Duration) -> i64 {
+    clock::to_micros(clock::add(clock::from_micros(at), by))
+}
+
+/// A length of time in microseconds.
+pub(crate) fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A length of time from microseconds.
+pub(crate) fn duration(micros: i64) -> Duration {
+    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
+}
+
+/// How long from `now` until `at`; zero when it has passed.
+pub(crate) fn until(at: i64, now: i64) -> Duration {
+    duration(at.saturating_sub(now))
+}
+
+/// A count as the server can hold it.
+pub(crate) fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// What stands for no time in a column that is never NULL, so that its row keeps its size.
+pub(crate) const NO_TIME: i64 = 0;
+
+/// The time that a column shows, if it is one.
+pub(crate) fn time(stored: i64) -> Option<i64> {
+    (stored != NO_TIME).then_some(stored)
+}
+
+/// The two columns of a progress; -1 stands for none.
+pub(crate) fn progress_columns(progress: Option<Progress>) -> (i64, i64) {
+    progress.map_or((-1, -1), |p| (count(p.done), count(p.total)))
+}
+
+/// The number that stands for a status in the record; queued and running are both active.
+pub(crate) const fn status_code(status: Status) -> i64 {
+    match status {
+        Status::Queued | Status::Running => 0,
+        Status::Success => 2,
+        Status::Failed => 3,
+        Status::Canceled => 4,
+        Status::Paused => 5,
+    }
+}
+
+/// The status that a record shows; an active one is queued if it waits and else running.
+pub(crate) fn status(code: i64, waits: bool) -> Result<Status> {
+    Ok(match code {
+        0 if waits => Status::Queued,
+        0 => Status::Running,
+        2 => Status::Success,
+        3 => Status::Failed,
+        4 => Status::Canceled,
+        5 => Status::Paused,
+        _ => return Err(Error::backend(format!("{code} is not a status"))),
+    })
+}
+
+/// The number that stands for a log level.
+pub(crate) const fn level_code(level: LogLevel) -> i64 {
+    match level {
+        LogLevel::Info => 0,
+        LogLevel::Success => 1,
+        LogLevel::Error => 2,
+    }
+}
+
+/// The log level that a number stands for.
+pub(crate) const fn level(code: i64) -> LogLevel {
+    match code {
+        0 => LogLevel::Info,
+        1 => LogLevel::Success,
+        _ => LogLevel::Error,
+    }
+}
+
+/// Stored JSON. Somebody may have written something else into the table by hand: it becomes a JSON
+/// string, for which its handler fails, and its neighbours do not.
+pub(crate) fn json(stored: String) -> Result<Box<RawValue>> {
+    match serde_json::from_str::<&RawValue>(&stored) {
+        Ok(_) => RawValue::from_string(stored).map_err(Error::backend),
+        Err(_) => to_raw_value(&stored).map_err(Error::backend),
+    }
+}
+
+/// A column's number as the type that the model has for it.
+pub(crate) fn number<T: TryFrom<i64>>(stored: i64) -> Result<T> {
+    T::try_from(stored).map_err(|_| Error::backend(format!("{stored} is out of range")))
+}
+
+/// A stored `max_attempts`: 0 stands for the handler's.
+pub(crate) fn max_attempts(stored: i64) -> Result<Option<u32>> {
+    Ok(Some(number(stored)?).filter(|&max| max != 0))
+}
+
+/// A claimed task as the statements `claim_tasks`, `lease_tasks` and `sweep_task` read it.
+pub(crate) struct LeasedRow {
+    /// Its key inside the database.
+    pub(crate) seq: i64,
+    pub(crate) turn: i64,
+    pub(crate) id: String,
+    /// The key of its definition inside the database.
+    pub(crate) definition: i64,
+    pub(crate) parameters: String,
+    attempts: i64,
+    max_attempts: i64,
+    suspect: bool,
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
+    keyed: bool,
+    expires_at: Option<i64>,
+    timeout: Option<i64>,
+    pub(crate) queue: String,
+    /// Whether somebody has deleted its parameters by hand.
+    pub(crate) lacks_parameters: bool,
+}
+
+impl LeasedRow {
+    pub(crate) fn read(row: &Row) -> Result<Self> {
+        let parameters = row.maybe_text(4)?;
+        Ok(Self {
+            seq: row.get(0)?,
+            turn: row.get(1)?,
+            id: row.get(2)?,
+            definition: row.get(3)?,
+            lacks_parameters: parameters.is_none(),
+            parameters: parameters.unwrap_or_else(|| "null".to_owned()),
+            attempts: row.get(5)?,
+            max_attempts: row.get(6)?,
+            suspect: row.get(7)?,
+            priority: row.get(8)?,
+            run_at: row.get(9)?,
+            keyed: row.get(10)?,
+            expires_at: row.get(11)?,
+            timeout: row.get(12)?,
+            queue: row.get(13)?,
+        })
+    }
+
+    /// The task under this lease, at this time.
+    pub(crate) fn into_task(
+        self,
+        batch: LeaseId,
+        definition: DefinitionId,
+        queue: QueueName,
+        now: i64,
+    ) -> Result<LeasedTask> {
+        let start_by = |at| StartBy { at: clock::from_micros(at), within: until(at, now) };
+        Ok(LeasedTask {
+            lease: Lease { task: self.id.parse()?, batch, turn: number(self.turn)? },
+            definition,
+            queue,
+            parameters: json(self.parameters)?,
+            priority: number(self.priority)?,
+            run_at: clock::from_micros(self.run_at),
+            attempts: number(self.attempts)?,
+            max_attempts: max_attempts(self.max_attempts)?,
+            suspect: self.suspect,
+            keyed: self.keyed,
+            start_by: self.expires_at.map(start_by),
+            timeout: self.timeout.map(duration),
+        })
+    }
+}

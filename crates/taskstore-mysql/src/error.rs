@@ -1,0 +1,141 @@
+//! What the server and the driver say, as what a caller can act on. The only place that reads codes.
+
+use mysql_async as driver;
+use taskstore_core::{Error, Result};
+
+use crate::migrate::LATEST;
+
+/// `ER_DUP_ENTRY`.
+const DUPLICATE: u16 = 1062;
+
+/// A transaction that lost against another, or waited too long, and goes through when done anew:
+/// deadlock, lock wait, snapshot isolation of MariaDB 11.6, certification on clusters.
+const ONCE_MORE: &[u16] = &[1213, 1205, 1020, 3101, 1180, 1047];
+
+/// What passes when the server has come back, has been failed over, or has room again: too many
+/// connections, shutting down, killed, interrupted, read-only, full.
+const PASSES: &[u16] = &[
+    1021, 1030, 1037, 1038, 1040, 1041, 1053, 1077, 1079, 1080, 1114, 1152, 1158, 1159, 1160, 1161,
+    1184, 1203, 1226, 1290, 1317, 1792, 1836, 1927, 1969, 2006, 2013, 3024, 3032, 3100, 3168, 4031,
+];
+
+/// A table or view that is not there.
+const NO_TABLE: &[u16] = &[1146, 1356];
+
+/// What may pass is worth another try; the rest would come again.
+pub(crate) fn from_driver(error: driver::Error) -> Error {
+    match &error {
+        driver::Error::Server(server) => {
+            let code = server.code;
+            if NO_TABLE.contains(&code) {
+                no_tables()
+            } else if ONCE_MORE.contains(&code) || PASSES.contains(&code) {
+                Error::unavailable(error)
+            } else {
+                Error::backend(error)
+            }
+        }
+        driver::Error::Io(_) => Error::unavailable(error),
+        driver::Error::Driver(
+            driver::DriverError::ConnectionClosed
+            | driver::DriverError::PacketOutOfOrder
+            | driver::DriverError::PoolDisconnected
+            | driver::DriverError::UnexpectedPacket { .. },
+        ) => Error::unavailable(error),
+        _ => Error::backend(error),
+    }
+}
+
+fn code(error: &Error) -> Option<u16> {
+    let (Error::Backend { source } | Error::Unavailable { source }) = error else { return None };
+    match source.downcast_ref::<driver::Error>()? {
+        driver::Error::Server(server) => Some(server.code),
+        _ => None,
+    }
+}
+
+/// Whether the same transaction may well go through when it is done anew.
+pub(crate) fn is_once_more(error: &Error) -> bool {
+    code(error).is_some_and(|code| ONCE_MORE.contains(&code))
+}
+
+/// Whether a unique key refused a row.
+pub(crate) fn is_duplicate(error: &Error) -> bool {
+    code(error) == Some(DUPLICATE)
+}
+
+/// Whether the connection is of no more use: the error is not one that the server answered with,
+/// which leaves it as it was.
+pub(crate) fn is_broken(error: &Error) -> bool {
+    let (Error::Backend { source } | Error::Unavailable { source }) = error else { return false };
+    // Of the server's own answers these end the connection.
+    let ends = [1040, 1053, 1077, 1079, 1080, 1152, 1153, 1158, 1159, 1160, 1161, 1184, 1927, 4031];
+    match source.downcast_ref::<driver::Error>() {
+        Some(driver::Error::Server(server)) => ends.contains(&server.code),
+        Some(_) => true,
+        None => false,
+    }
+}
+
+/// Why a connection could not be opened: a server that is away comes back, a name or password that
+/// is wrong does not.
+pub(crate) fn at_connect(error: driver::Error) -> Error {
+    if let driver::Error::Server(server) = &error {
+        match server.code {
+            1044 | 1045 | 1049 | 1251 | 1524 | 1698 | 3118 | 3159 | 4151 => {
+                return Error::invalid("url", server.message.clone());
+            }
+            _ => {}
+        }
+    }
+    from_driver(error)
+}
+
+/// A database that was never migrated, or not with this prefix.
+pub(crate) const fn no_tables() -> Error {
+    Error::Schema {
+        found: 0,
+        expected: LATEST,
+        advice: "run the migrations with Store::migrate, or connect with auto_migrate",
+    }
+}
+
+/// `?` on what the driver answers.
+pub(crate) trait Mapped<T> {
+    /// See [`from_driver`].
+    fn mapped(self) -> Result<T>;
+}
+
+impl<T> Mapped<T> for driver::Result<T> {
+    fn mapped(self) -> Result<T> {
+        self.map_err(from_driver)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(code: u16) -> Error {
+        let (message, state) = (String::from("words"), String::from("HY000"));
+        from_driver(driver::Error::Server(driver::ServerError { code, message, state }))
+    }
+
+    #[test]
+    fn what_passes_is_worth_another_try_and_a_bad_value_is_not() {
+        for code in [1213, 1205, 1020, 3101, 1180, 1040, 1053, 1290, 2006, 2013] {
+            assert!(of(code).is_retryable(), "{code}");
+        }
+        for code in [1406, 1366, 1062, 1064] {
+            assert!(!of(code).is_retryable(), "{code}");
+        }
+        assert!(matches!(of(1146), Error::Schema { found: 0, .. }));
+    }
+
+    #[test]
+    fn a_deadlock_leaves_the_connection_and_a_shutdown_does_not() {
+        assert!(is_once_more(&of(1213)) && !is_broken(&of(1213)));
+        assert!(!is_once_more(&of(1053)) && is_broken(&of(1053)));
+        assert!(is_duplicate(&of(1062)));
+    }
+}

@@ -1,0 +1,224 @@
+//! A connection, the statements that it has prepared, and what its transaction has to tell.
+
+use std::{fmt, ops::ControlFlow, sync::Arc};
+
+use driver::{
+    Params, Value,
+    prelude::{FromValue, Queryable},
+};
+use mysql_async as driver;
+use taskstore_core::{Error, Result, clock};
+use time::UtcDateTime;
+
+use crate::{
+    error::Mapped,
+    sql::{SIZES, Sql, Texts},
+    wakeup::News,
+};
+
+/// Most bytes of values in one statement that stores many rows: well under every server's
+/// `max_allowed_packet`, and one row alone may have more.
+const BYTES_MAX: usize = 2 << 20;
+
+/// `values![a, b]`: the values of a statement, by position.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => { vec![$(mysql_async::Value::from($value)),*] };
+}
+pub(crate) use values;
+
+/// A connection at work.
+pub(crate) struct Session {
+    conn: driver::Conn,
+    texts: Arc<Texts>,
+    news: News,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").finish_non_exhaustive()
+    }
+}
+
+/// A row of an answer.
+pub(crate) struct Row(driver::Row);
+
+impl Row {
+    /// The value of this column.
+    pub(crate) fn get<T: FromValue>(&self, column: usize) -> Result<T> {
+        match self.0.get_opt(column) {
+            Some(Ok(value)) => Ok(value),
+            Some(Err(error)) => Err(Error::backend(format!("column {column}: {error}"))),
+            None => Err(Error::backend(format!("there is no column {column}"))),
+        }
+    }
+
+    /// A text that people write too. Bytes that are no UTF-8 become replacement characters: an error
+    /// here would stop every neighbour of the task.
+    pub(crate) fn text(&self, column: usize) -> Result<String> {
+        let bytes: Vec<u8> = self.get(column)?;
+        Ok(String::from_utf8(bytes)
+            .unwrap_or_else(|bad| String::from_utf8_lossy(bad.as_bytes()).into_owned()))
+    }
+
+    /// The same, where it may be NULL.
+    pub(crate) fn maybe_text(&self, column: usize) -> Result<Option<String>> {
+        if self.is_null(column) { Ok(None) } else { self.text(column).map(Some) }
+    }
+
+    /// Whether this column is NULL.
+    pub(crate) fn is_null(&self, column: usize) -> bool {
+        matches!(self.0.as_ref(column), None | Some(Value::NULL))
+    }
+}
+
+impl Session {
+    pub(crate) fn new(conn: driver::Conn, texts: Arc<Texts>) -> Self {
+        Self { conn, texts, news: News::default() }
+    }
+
+    /// The texts that its statements are prepared from.
+    pub(crate) fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// Runs a statement that changes rows; answers how many.
+    pub(crate) async fn execute(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64> {
+        let texts = self.texts.clone();
+        self.conn.exec_drop(texts.get(sql), params(values)).await.mapped()?;
+        Ok(self.conn.affected_rows())
+    }
+
+    /// Runs a statement that stores a row for all of these, as few at a time as there must be;
+    /// answers how many rows were changed.
+    pub(crate) async fn execute_many(&mut self, sql: Sql, rows: Vec<Vec<Value>>) -> Result<u64> {
+        let texts = self.texts.clone();
+        let mut changed = 0;
+        let mut rest = rows.as_slice();
+        while !rest.is_empty() {
+            let fits = |&&size: &&usize| {
+                size == 1
+                    || rest.get(..size).is_some_and(|rows| {
+                        rows.iter().flatten().map(bytes_of).sum::<usize>() <= BYTES_MAX
+                    })
+            };
+            let (at, size) = SIZES
+                .iter()
+                .enumerate()
+                .find(|(_, size)| fits(size))
+                .map_or((SIZES.len() - 1, 1), |(at, &size)| (at, size));
+            let (now, later) = rest.split_at(size.min(rest.len()));
+            let values = now.iter().flatten().cloned().collect();
+            self.conn.exec_drop(texts.sized(sql, at), params(values)).await.mapped()?;
+            changed += self.conn.affected_rows();
+            rest = later;
+        }
+        Ok(changed)
+    }
+
+    /// The number that the last row stored was given.
+    pub(crate) fn last_insert_id(&self) -> Option<u64> {
+        self.conn.last_insert_id()
+    }
+
+    /// Runs a query for its first row, if there is one.
+    pub(crate) async fn first<R>(
+        &mut self,
+        sql: Sql,
+        values: Vec<Value>,
+        read: impl FnOnce(&Row) -> Result<R>,
+    ) -> Result<Option<R>> {
+        let texts = self.texts.clone();
+        let row: Option<driver::Row> =
+            self.conn.exec_first(texts.get(sql), params(values)).await.mapped()?;
+        row.map(|row| read(&Row(row))).transpose()
+    }
+
+    /// Whether a query finds a row.
+    pub(crate) async fn finds(&mut self, sql: Sql, values: Vec<Value>) -> Result<bool> {
+        Ok(self.first(sql, values, |_| Ok(())).await?.is_some())
+    }
+
+    /// Runs a query for all its rows.
+    pub(crate) async fn all<R>(
+        &mut self,
+        sql: Sql,
+        values: Vec<Value>,
+        mut read: impl FnMut(&Row) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        let texts = self.texts.clone();
+        let rows: Vec<driver::Row> =
+            self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
+        rows.into_iter().map(|row| read(&Row(row))).collect()
+    }
+
+    /// Runs a query and goes through its rows until `read` breaks off. The rest is thrown away.
+    pub(crate) async fn each(
+        &mut self,
+        sql: Sql,
+        values: Vec<Value>,
+        mut read: impl FnMut(&Row) -> Result<ControlFlow<()>>,
+    ) -> Result<()> {
+        let texts = self.texts.clone();
+        let rows: Vec<driver::Row> =
+            self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
+        for row in rows {
+            if read(&Row(row))?.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs a text of this crate's own that is not prepared: migrations, and the bounds of
+    /// transactions.
+    pub(crate) async fn run(&mut self, text: &str) -> Result<()> {
+        self.conn.query_drop(text).await.mapped()
+    }
+
+    /// The same, for its rows.
+    pub(crate) async fn ask<R>(
+        &mut self,
+        text: &str,
+        mut read: impl FnMut(&Row) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        let rows: Vec<driver::Row> = self.conn.query(text).await.mapped()?;
+        rows.into_iter().map(|row| read(&Row(row))).collect()
+    }
+
+    /// The time of this transaction in microseconds: the request's, or else the server's. Read once.
+    pub(crate) async fn now(&mut self, requested: Option<UtcDateTime>) -> Result<i64> {
+        if let Some(now) = requested {
+            return Ok(clock::to_micros(now));
+        }
+        let now = self.first(Sql::Now, Vec::new(), |row| row.get(0)).await?;
+        now.ok_or_else(|| Error::backend("the server has no time"))
+    }
+
+    /// The server's version, what it says of itself, and whether it has InnoDB.
+    pub(crate) async fn server(&mut self) -> Result<(String, String, String)> {
+        let read = |row: &Row| Ok((row.text(0)?, row.text(1)?, row.text(2)?));
+        let server = self.first(Sql::Server, Vec::new(), read).await?;
+        server.ok_or_else(|| Error::backend("the server has no version"))
+    }
+
+    /// Tells waiting runners of something, once it is committed.
+    pub(crate) fn tell(&mut self, tell: impl FnOnce(&mut News)) {
+        tell(&mut self.news);
+    }
+
+    /// What there is to tell.
+    pub(crate) fn take_news(&mut self) -> News {
+        std::mem::take(&mut self.news)
+    }
+}
+
+fn params(values: Vec<Value>) -> Params {
+    if values.is_empty() { Params::Empty } else { Params::Positional(values) }
+}
+
+fn bytes_of(value: &Value) -> usize {
+    match value {
+        Value::Bytes(bytes) => bytes.len(),
+        _ => 8,
+    }
+}
