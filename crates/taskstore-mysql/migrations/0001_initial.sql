@@ -87,3 +87,40 @@ CREATE TABLE IF NOT EXISTS task_cancel(                               -- open re
  task BIGINT NOT NULL PRIMARY KEY, id CHAR(26) CHARACTER SET ascii COLLATE ascii_bin NOT NULL) ENGINE=InnoDB DEFAULT CHARSET=ascii;
 CREATE TABLE IF NOT EXISTS task_queue_state(
  queue VARCHAR(64) CHARACTER SET ascii COLLATE ascii_bin NOT NULL PRIMARY KEY, paused TINYINT NOT NULL DEFAULT 0) ENGINE=InnoDB DEFAULT CHARSET=ascii;
+
+-- What a person reads: times as DATETIME in UTC with microseconds, whatever the session's time zone. `details` is cut at
+-- group_concat_max_len, on MySQL 1,024 bytes unless it is set. MERGE, so that a search by id or seq goes to the
+-- record's keys; never filter a large table by its derived status.
+CREATE OR REPLACE ALGORITHM=MERGE SQL SECURITY INVOKER VIEW task AS
+SELECT t.id,
+ CASE t.status WHEN 2 THEN 'success' WHEN 3 THEN 'failed' WHEN 4 THEN 'canceled' WHEN 5 THEN 'paused'
+  ELSE IF(r.task IS NULL AND w.task IS NULL,'running','queued') END AS status,
+ t.queue AS queue_name, d.id AS definition_id, d.alias, p.parameters, o.output,
+ (SELECT GROUP_CONCAT(CONCAT(TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL g.at MICROSECOND,' ',
+   CASE g.level WHEN 0 THEN 'info' WHEN 1 THEN 'success' ELSE 'error' END,' ',g.line) ORDER BY g.turn,g.n SEPARATOR '\n')
+  FROM task_log g FORCE INDEX(PRIMARY) WHERE g.task=t.seq) AS details,
+ (SELECT x.error FROM task_result x FORCE INDEX(PRIMARY) WHERE x.task=t.seq AND x.error IS NOT NULL ORDER BY x.turn DESC LIMIT 1) AS error,
+ t.attempts+(t.status=0 AND r.task IS NULL AND w.task IS NULL) AS attempts, NULLIF(t.max_attempts,0) AS max_attempts,
+ IF(t.progress_done<0,NULL,CONCAT(t.progress_done,'/',t.progress_total)) AS progress, t.priority, t.suspect,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL p.expires_at MICROSECOND AS expires_at,
+ p.timeout/1000000 AS timeout_seconds,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL t.run_at MICROSECOND AS run_at,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL NULLIF(t.started_at,0) MICROSECOND AS started_at,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL NULLIF(t.completed_at,0) MICROSECOND AS completed_at,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL t.created_at MICROSECOND AS created_at,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL t.updated_at MICROSECOND AS updated_at,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL NULLIF(t.deleted_at,0) MICROSECOND AS deleted_at,
+ TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL NULLIF(t.cancel_at,0) MICROSECOND AS cancel_requested_at,
+ CASE WHEN t.status=0 AND r.task IS NULL AND w.task IS NULL THEN
+  (SELECT l.owner FROM task_lease l STRAIGHT_JOIN task_lease_tasks x ON x.lease=l.lease
+   WHERE LOCATE(CONCAT('[',t.seq,',',t.turn,']'),x.tasks)>0 LIMIT 1) END AS held_by,
+ CASE WHEN t.status=0 AND r.task IS NULL AND w.task IS NULL THEN
+  (SELECT TIMESTAMP'1970-01-01 00:00:00.000000'+INTERVAL l.claimed_at MICROSECOND
+   FROM task_lease l STRAIGHT_JOIN task_lease_tasks x ON x.lease=l.lease
+   WHERE LOCATE(CONCAT('[',t.seq,',',t.turn,']'),x.tasks)>0 LIMIT 1) END AS held_since
+FROM task_queue t
+LEFT JOIN task_later w FORCE INDEX(PRIMARY) ON t.status=0 AND w.run_at=t.run_at AND w.task=t.seq
+LEFT JOIN task_ready r FORCE INDEX(PRIMARY) ON t.status=0 AND r.queue=t.queue AND r.priority=t.priority AND r.run_at=t.run_at AND r.task=t.seq
+LEFT JOIN task_definition d FORCE INDEX(PRIMARY) ON d.seq=t.definition_id
+LEFT JOIN task_payload p FORCE INDEX(PRIMARY) ON p.task=t.seq
+LEFT JOIN task_result o FORCE INDEX(PRIMARY) ON o.task=t.seq AND o.turn=t.turn-1;

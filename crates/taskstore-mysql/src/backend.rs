@@ -18,7 +18,6 @@ use time::UtcDateTime;
 
 use crate::{
     connection::{Connector, check_server},
-    convert::later,
     heartbeat::MysqlHeartbeat,
     migrate,
     options::MysqlOptions,
@@ -118,12 +117,7 @@ impl Backend for MysqlBackend {
         'life1: 'async_trait,
         Self: 'async_trait,
     {
-        let until = later(clock::to_micros(clock::now()), at_most);
-        let (waiting, _) = self.wakeups.register(queues, until);
-        Box::pin(async move {
-            // That the time has passed is as good an answer as any.
-            let _ = tokio::time::timeout(at_most, waiting.woken()).await;
-        })
+        Box::pin(self.wakeups.register(queues, at_most).over())
     }
 
     async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {

@@ -169,6 +169,43 @@ impl Session {
         Ok(())
     }
 
+    /// Runs so many of one query as a single statement, for all their rows, in any order.
+    pub(crate) async fn union<R>(
+        &mut self,
+        sql: Sql,
+        times: usize,
+        values: Vec<Value>,
+        read: impl FnMut(&Row) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        if times == 0 {
+            return Ok(Vec::new());
+        }
+        let one = format!("({})", self.texts.get(sql).trim_end().trim_end_matches(';'));
+        self.query(&vec![one.as_str(); times].join("\nUNION ALL "), values, read).await
+    }
+
+    /// Runs a query that was composed of fragments which are parts of this program.
+    pub(crate) async fn composed<R>(
+        &mut self,
+        name: &str,
+        text: &str,
+        values: Vec<Value>,
+        read: impl FnMut(&Row) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        let text = self.texts.prepare(name, text);
+        self.query(&text, values, read).await
+    }
+
+    async fn query<R>(
+        &mut self,
+        text: &str,
+        values: Vec<Value>,
+        mut read: impl FnMut(&Row) -> Result<R>,
+    ) -> Result<Vec<R>> {
+        let rows: Vec<driver::Row> = self.conn.exec(text, params(values)).await.mapped()?;
+        rows.into_iter().map(|row| read(&Row(row))).collect()
+    }
+
     /// Runs a text of this crate's own that is not prepared: migrations, and the bounds of
     /// transactions.
     pub(crate) async fn run(&mut self, text: &str) -> Result<()> {

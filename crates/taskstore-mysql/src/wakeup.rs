@@ -1,90 +1,43 @@
 //! Who waits for work in this process, and what they are told.
 //!
 //! A hint and no more: a runner that is woken for nothing claims nothing, and one that is not woken
-//! looks by itself when its wait has ended.
+//! looks by itself when its wait has ended. The server has no notices, so of other processes nothing is
+//! heard here: a runner polls, the less often the longer it finds nothing.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use taskstore_core::{QueueName, QueuePattern};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 
-/// What one transaction has to tell.
+/// What one transaction has to tell, once it is committed.
 #[derive(Debug, Default)]
 pub(crate) struct News {
-    queues: HashMap<QueueName, Came>,
+    /// In how long the earliest of what came into a queue can be claimed.
+    queues: HashMap<QueueName, Duration>,
     promoted: bool,
-    looked: Option<Looked>,
-}
-
-/// What came into a queue.
-#[derive(Clone, Copy, Debug, Default)]
-struct Came {
-    /// Something to claim.
-    ready: bool,
-    /// Something that is due then.
-    due: Option<i64>,
-    /// A claim has seen all that was there before.
-    seen: bool,
-}
-
-impl Came {
-    fn add_due(&mut self, at: i64) {
-        self.due = Some(self.due.map_or(at, |due| due.min(at)));
-    }
-
-    /// Whether it is news for somebody who waits until then.
-    fn matters(self, until: i64) -> bool {
-        self.ready || self.due.is_some_and(|due| due < until)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Looked {
-    next_due: Option<i64>,
-    events: u64,
 }
 
 impl News {
     /// Something was put into ready.
     pub(crate) fn ready(&mut self, queue: &QueueName) {
-        self.entry(queue).ready = true;
+        self.later(queue, Duration::ZERO);
     }
 
-    /// Something was put into later.
-    pub(crate) fn later(&mut self, queue: &QueueName, run_at: i64) {
-        self.entry(queue).add_due(run_at);
+    /// Something was put into later, to be due in so long.
+    pub(crate) fn later(&mut self, queue: &QueueName, due_in: Duration) {
+        match self.queues.get_mut(queue) {
+            Some(earliest) => *earliest = due_in.min(*earliest),
+            None => drop(self.queues.insert(queue.clone(), due_in)),
+        }
     }
 
     /// Due tasks were moved to ready, of whatever queues.
     pub(crate) const fn promoted(&mut self) {
         self.promoted = true;
-    }
-
-    /// A claim came back short: it has seen these queues to their ends, and what is due next.
-    pub(crate) fn seen(
-        &mut self,
-        queues: impl Iterator<Item = QueueName>,
-        next_due: Option<i64>,
-        events: u64,
-    ) {
-        for queue in queues {
-            self.queues.insert(queue, Came { seen: true, ..Came::default() });
-        }
-        self.looked = Some(Looked { next_due, events });
-    }
-
-    fn entry(&mut self, queue: &QueueName) -> &mut Came {
-        if !self.queues.contains_key(queue) {
-            self.queues.insert(queue.clone(), Came::default());
-        }
-        // It was made a line above, so the default is never.
-        self.queues.entry(queue.clone()).or_default()
     }
 }
 
@@ -92,34 +45,28 @@ impl News {
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups {
     state: Mutex<State>,
-    /// How often the file was seen to change.
-    events: AtomicU64,
-    /// Told when somebody begins to wait.
-    pub(crate) waiting: std::sync::Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next: u64,
     waiters: HashMap<u64, Waiter>,
-    /// What came since a claim has last seen the whole queue: a runner that begins to wait between
-    /// the two is told at once.
-    unseen: HashMap<QueueName, Came>,
-    /// What the last short claim answered to be due next, and the events until then.
-    looked: Option<Looked>,
-    closed: bool,
 }
 
 #[derive(Debug)]
 struct Waiter {
     queues: Vec<QueuePattern>,
-    until: i64,
+    deadline: Instant,
     notify: Arc<Notify>,
 }
 
 impl Waiter {
-    fn waits_for(&self, queue: &QueueName) -> bool {
-        self.queues.iter().any(|pattern| pattern.matches(queue))
+    /// Whether these are news for it: of its queues, and due before it would look by itself.
+    fn is_told(&self, news: &News, now: Instant) -> bool {
+        let for_it = |queue: &QueueName| self.queues.iter().any(|pattern| pattern.matches(queue));
+        // A time that the clock cannot hold is beyond every deadline.
+        let in_time = |due_in| now.checked_add(due_in).is_some_and(|due| due <= self.deadline);
+        news.promoted || news.queues.iter().any(|(queue, due)| in_time(*due) && for_it(queue))
     }
 }
 
@@ -127,13 +74,15 @@ impl Waiter {
 pub(crate) struct Waiting {
     id: u64,
     wakeups: Arc<Wakeups>,
+    deadline: Instant,
     notify: Arc<Notify>,
 }
 
 impl Waiting {
-    /// Returns once there is news, also if it came before this was called.
-    pub(crate) async fn woken(&self) {
-        self.notify.notified().await;
+    /// Until there is news, also if it came before this was called, or the deadline has come.
+    pub(crate) async fn over(self) {
+        // Which of the two it was makes no difference to the caller.
+        let _ = tokio::time::timeout_at(self.deadline, self.notify.notified()).await;
     }
 }
 
@@ -144,117 +93,37 @@ impl Drop for Waiting {
 }
 
 impl Wakeups {
-    /// Waits for news of these queues that matters before `until`. From here on nothing is missed.
-    /// Also whether the file has changed since a claim has last looked, perhaps by another process.
+    /// Waits for news of these queues. From here on nothing that is published is missed.
     pub(crate) fn register(
         self: &Arc<Self>,
         queues: &[QueuePattern],
-        until: i64,
-    ) -> (Waiting, bool) {
+        at_most: Duration,
+    ) -> Waiting {
         let notify = Arc::new(Notify::new());
+        let now = Instant::now();
+        // What cannot be added is longer than anybody waits.
+        let deadline =
+            now.checked_add(at_most).unwrap_or_else(|| now + Duration::from_secs(1 << 30));
+        let waiter = Waiter { queues: queues.to_vec(), deadline, notify: Arc::clone(&notify) };
         let mut state = self.lock();
-        let waiter = Waiter { queues: queues.to_vec(), until, notify: notify.clone() };
-        let all = state.unseen.len();
-        // Told once: a waiter that does not claim must not be woken over and over.
-        state.unseen.retain(|queue, came| !(came.matters(until) && waiter.waits_for(queue)));
-        let unseen = state.unseen.len() < all;
-        if unseen {
-            notify.notify_one();
-        }
-        let id = state.next;
         state.next += 1;
+        let id = state.next;
         state.waiters.insert(id, waiter);
-        let changed = state.looked.is_some_and(|looked| looked.events != self.events());
         drop(state);
-        self.waiting.notify_all();
-        (Waiting { id, wakeups: self.clone(), notify }, changed && !unseen)
+        Waiting { id, wakeups: Arc::clone(self), deadline, notify }
     }
 
     /// What was committed.
     pub(crate) fn publish(&self, news: &News) {
-        if news.queues.is_empty() && !news.promoted && news.looked.is_none() {
+        if news.queues.is_empty() && !news.promoted {
             return;
         }
-        let mut state = self.lock();
-        for (queue, came) in &news.queues {
-            if came.seen {
-                state.unseen.remove(queue);
-            }
-            if came.ready || came.due.is_some() {
-                let unseen = state.unseen.entry(queue.clone()).or_default();
-                unseen.ready |= came.ready;
-                if let Some(due) = came.due {
-                    unseen.add_due(due);
-                }
-            }
-        }
-        if news.looked.is_some() {
-            state.looked = news.looked;
-        }
-        for waiter in state.waiters.values() {
-            let told = news.promoted
-                || news
-                    .queues
-                    .iter()
-                    .any(|(queue, came)| came.matters(waiter.until) && waiter.waits_for(queue));
-            if told {
+        let now = Instant::now();
+        for waiter in self.lock().waiters.values() {
+            if waiter.is_told(news, now) {
                 waiter.notify.notify_one();
             }
         }
-    }
-
-    /// The file has changed, by whomever.
-    pub(crate) fn changed(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often the file was seen to change.
-    pub(crate) fn events(&self) -> u64 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// The queues that somebody waits for.
-    pub(crate) fn queues(&self) -> Vec<QueuePattern> {
-        let state = self.lock();
-        let queues: HashSet<_> = state.waiters.values().flat_map(|waiter| &waiter.queues).collect();
-        queues.into_iter().cloned().collect()
-    }
-
-    /// What a look at the file has found: queues with something to claim, and what is due next.
-    /// What the last claim has already said to be due wakes nobody again.
-    pub(crate) fn found(&self, ready: &[QueueName], next_due: Option<i64>) {
-        let state = self.lock();
-        let known = state.looked.and_then(|looked| looked.next_due).unwrap_or(i64::MAX);
-        let due = next_due.filter(|&due| due < known);
-        for waiter in state.waiters.values() {
-            if due.is_some_and(|due| due < waiter.until)
-                || ready.iter().any(|queue| waiter.waits_for(queue))
-            {
-                waiter.notify.notify_one();
-            }
-        }
-    }
-
-    /// Nobody will wait any more.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.waiting.notify_all();
-    }
-
-    /// Sleeps until somebody waits, or this long if somebody does. Whether to go on.
-    pub(crate) fn wait_for_waiters(&self, pause: std::time::Duration) -> bool {
-        let state = self.lock();
-        let state = if state.waiters.is_empty() && !state.closed {
-            self.waiting.wait(state).unwrap_or_else(PoisonError::into_inner)
-        } else {
-            self.waiting.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
-        };
-        !state.closed
-    }
-
-    /// Whether this was closed.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -266,6 +135,8 @@ impl Wakeups {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
     fn queue(name: &str) -> QueueName {
         QueueName::new(name).unwrap()
     }
@@ -273,7 +144,7 @@ mod tests {
     fn is_woken(waiting: &Waiting) -> bool {
         use std::{future::Future as _, pin::pin, task};
         let mut context = task::Context::from_waker(task::Waker::noop());
-        pin!(waiting.woken()).as_mut().poll(&mut context).is_ready()
+        pin!(waiting.notify.notified()).as_mut().poll(&mut context).is_ready()
     }
 
     fn news(tell: impl FnOnce(&mut News)) -> News {
@@ -285,45 +156,46 @@ mod tests {
     #[test]
     fn only_those_who_wait_for_the_queue_are_woken() {
         let wakeups = Arc::new(Wakeups::default());
-        let (mail, _) = wakeups.register(&[queue("mail").into()], 100);
-        let (other, _) = wakeups.register(&[queue("other").into()], 100);
+        let mail = wakeups.register(&[queue("mail").into()], SECOND);
+        let any = wakeups.register(&[QueuePattern::new("m*").unwrap()], SECOND);
+        let other = wakeups.register(&[queue("other").into()], SECOND);
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
-        assert!(is_woken(&mail));
+        assert!(is_woken(&mail) && is_woken(&any));
         assert!(!is_woken(&other));
+        wakeups.publish(&news(News::promoted));
+        assert!(is_woken(&other), "of whatever queues");
     }
 
     #[test]
     fn a_later_task_wakes_only_those_who_would_sleep_past_it() {
         let wakeups = Arc::new(Wakeups::default());
-        let (long, _) = wakeups.register(&[queue("mail").into()], 101);
-        let (short, _) = wakeups.register(&[queue("mail").into()], 100);
-        wakeups.publish(&news(|n| n.later(&queue("mail"), 100)));
-        assert!(is_woken(&long));
+        let long = wakeups.register(&[queue("mail").into()], 60 * SECOND);
+        let short = wakeups.register(&[queue("mail").into()], SECOND);
+        wakeups.publish(&news(|n| {
+            n.later(&queue("mail"), Duration::MAX);
+            n.later(&queue("mail"), 30 * SECOND);
+            n.later(&queue("mail"), 40 * SECOND);
+        }));
+        assert!(is_woken(&long), "the earliest counts");
         assert!(!is_woken(&short));
     }
 
     #[test]
-    fn what_came_between_a_claim_and_the_wait_is_not_missed_and_told_once() {
+    fn who_has_gone_is_told_nothing_and_takes_nothing_from_the_others() {
         let wakeups = Arc::new(Wakeups::default());
+        drop(wakeups.register(&[queue("mail").into()], SECOND));
+        assert!(wakeups.lock().waiters.is_empty());
+        let waiting = wakeups.register(&[queue("mail").into()], Duration::MAX);
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
-        assert!(is_woken(&wakeups.register(&[queue("mail").into()], 100).0));
-        assert!(!is_woken(&wakeups.register(&[queue("mail").into()], 100).0), "told once");
-        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
-        wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), None, 0)));
-        assert!(
-            !is_woken(&wakeups.register(&[queue("mail").into()], 100).0),
-            "a claim has seen it"
-        );
+        assert!(is_woken(&waiting));
     }
 
-    #[test]
-    fn what_a_claim_has_already_said_to_be_due_wakes_nobody_again() {
+    #[tokio::test]
+    async fn what_came_before_it_was_waited_for_is_not_missed() {
         let wakeups = Arc::new(Wakeups::default());
-        wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), Some(50), 0)));
-        let (waiting, _) = wakeups.register(&[queue("mail").into()], 100);
-        wakeups.found(&[], Some(50));
-        assert!(!is_woken(&waiting));
-        wakeups.found(&[], Some(49));
-        assert!(is_woken(&waiting));
+        let waiting = wakeups.register(&[queue("mail").into()], 1_000 * SECOND);
+        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
+        let over = tokio::time::timeout(10 * SECOND, waiting.over()).await;
+        assert!(over.is_ok(), "it waits for its deadline");
     }
 }

@@ -1,22 +1,65 @@
 //! Definitions.
 
 use taskstore_core::{
-    Definition, Error, Result,
-    backend::{DefinitionKey, DefinitionQuery, Page},
+    Alias, Definition, DefinitionId, DefinitionStatus, Error, Result,
+    backend::{Cursor, DefinitionKey, DefinitionQuery, Page},
+    clock,
 };
 
-use crate::session::Session;
+use crate::{
+    convert::time,
+    session::{Row, Session, values},
+    sql::Sql,
+};
 
+/// The definition with this key.
 pub(crate) async fn definition(
-    _session: &mut Session,
-    _key: &DefinitionKey,
+    session: &mut Session,
+    key: &DefinitionKey,
 ) -> Result<Option<Definition>> {
-    Err(Error::backend("not built yet"))
+    match key {
+        DefinitionKey::Id(id) => {
+            session.first(Sql::DefinitionById, values![id.to_string()], read).await
+        }
+        DefinitionKey::Alias(alias) => {
+            session.first(Sql::DefinitionByAlias, values![alias.as_str()], read).await
+        }
+    }
 }
 
+/// A page of definitions, in the order of their ids, which is that of their making.
 pub(crate) async fn definitions(
-    _session: &mut Session,
-    _query: &DefinitionQuery,
+    session: &mut Session,
+    query: &DefinitionQuery,
 ) -> Result<Page<Definition>> {
-    Err(Error::backend("not built yet"))
+    let after = match &query.after {
+        None => String::new(),
+        Some(Cursor(text)) => text
+            .parse::<DefinitionId>()
+            .map_err(|_| Error::invalid("cursor", "it does not come from a page of definitions"))?
+            .to_string(),
+    };
+    let one_more = u64::from(query.limit) + 1;
+    let mut items =
+        session.all(Sql::Definitions, values![after, query.with_deleted, one_more], read).await?;
+    let has_more = items.len() > query.limit as usize;
+    items.truncate(query.limit as usize);
+    let next = items.last().filter(|_| has_more).map(|last| Cursor(last.id.to_string()));
+    Ok(Page { items, next })
+}
+
+/// The columns of the definition statements.
+fn read(row: &Row) -> Result<Definition> {
+    let active = row.get::<i64>(5)? == 0;
+    Ok(Definition {
+        id: row.text(0)?.parse()?,
+        alias: Alias::new(&row.text(1)?)?,
+        title: row.text(2)?,
+        description: row.text(3)?,
+        memo: row.text(4)?,
+        status: if active { DefinitionStatus::Active } else { DefinitionStatus::Canceled },
+        created_at: clock::from_micros(row.get(6)?),
+        updated_at: clock::from_micros(row.get(7)?),
+        deleted_at: time(row.get(8)?).map(clock::from_micros),
+    })
 }

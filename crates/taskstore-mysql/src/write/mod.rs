@@ -8,7 +8,10 @@
 //! locked rows (claim, promote, take-over, heartbeat) waits for nobody afterwards.
 //! Enqueue: definitions, unique keys, new rows.
 
-use taskstore_core::{Definition, DefinitionId, Error, LeaseId, Result, backend::*};
+mod definition;
+
+pub(crate) use definition::{delete_definition, put_definition};
+use taskstore_core::{Error, LeaseId, Result, backend::*};
 
 use crate::{read::Found, session::Session};
 
@@ -27,6 +30,4 @@ todo_fn! {
     sweep(request: &Sweep, found: &Found) -> Swept;
     control(request: &Control) -> Vec<Outcome>;
     put_queue(settings: &QueueSettings) -> ();
-    put_definition(definition: &Definition, expect: Expect) -> ();
-    delete_definition(id: DefinitionId) -> ();
 }

@@ -1,0 +1,14 @@
+-- The tasks of a list, by their keys in this database, in any order; the columns of task_by_id but for the last. One statement for
+-- the page, and one parameter for all its keys. Who holds them is read for the whole list at once.
+-- 1 tasks, as a JSON array
+SELECT t.status,r.task IS NOT NULL OR w.task IS NOT NULL,t.queue,d.id,d.alias,p.parameters,o.output,
+ (SELECT x.error FROM task_result x FORCE INDEX(PRIMARY) WHERE x.task=t.seq AND x.error IS NOT NULL ORDER BY x.turn DESC LIMIT 1),
+ t.progress_done,t.progress_total,t.priority,t.attempts,t.max_attempts,t.suspect,t.run_at,t.created_at,t.updated_at,
+ t.started_at,t.completed_at,t.deleted_at,t.cancel_at,t.seq,t.turn,t.id,p.expires_at,p.timeout
+ FROM JSON_TABLE(?,'$[*]' COLUMNS(seq BIGINT PATH '$')) e
+ STRAIGHT_JOIN task_queue t FORCE INDEX(PRIMARY) ON t.seq=e.seq
+ LEFT JOIN task_later w FORCE INDEX(PRIMARY) ON t.status=0 AND w.run_at=t.run_at AND w.task=t.seq
+ LEFT JOIN task_ready r FORCE INDEX(PRIMARY) ON t.status=0 AND r.queue=t.queue AND r.priority=t.priority AND r.run_at=t.run_at AND r.task=t.seq
+ LEFT JOIN task_definition d FORCE INDEX(PRIMARY) ON d.seq=t.definition_id
+ LEFT JOIN task_payload p FORCE INDEX(PRIMARY) ON p.task=t.seq
+ LEFT JOIN task_result o FORCE INDEX(PRIMARY) ON o.task=t.seq AND o.turn=t.turn-1;
