@@ -220,23 +220,20 @@ pub struct Walked {
     pub found: Vec<(Spot, i64)>,
     /// Nobody has looked beyond this spot; `None`: there is nothing beyond.
     pub stopped_at: Option<Spot>,
-    looked: usize,
 }
 
 impl Walked {
-    /// Looks at the next row of a walk, which breaks off when `enough` match or `looks_max` were
-    /// looked at.
+    /// Takes the next row of a walk, which breaks off when `enough` match, and at the `last` row that
+    /// may be looked at. Rows that do not match may be left out by whoever reads them, all but that one.
     pub fn look(
         &mut self,
         walk: Walk,
         row: WalkRow,
         matches: bool,
         enough: usize,
-        looks_max: usize,
+        last: bool,
     ) -> ControlFlow<()> {
-        self.looked += 1;
-        let is_last = self.looked >= looks_max;
-        if !matches && !is_last {
+        if !matches && !last {
             return ControlFlow::Continue(());
         }
         let number = row.number;
@@ -244,7 +241,7 @@ impl Walked {
         if matches {
             self.found.push((spot.clone(), number));
         }
-        if is_last || self.found.len() >= enough {
+        if last || self.found.len() >= enough {
             self.stopped_at = Some(spot);
             return ControlFlow::Break(());
         }
@@ -297,9 +294,9 @@ mod tests {
     /// Walks over these rows, of which the even ones match.
     fn walked(numbers: &[i64], enough: usize, looks_max: usize) -> Walked {
         let mut walked = Walked::default();
-        for &number in numbers {
-            let matches = number % 2 == 0;
-            if walked.look(NEWEST, row(number), matches, enough, looks_max).is_break() {
+        for (looked, &number) in (1..).zip(numbers) {
+            let (matches, last) = (number % 2 == 0, looked == looks_max);
+            if walked.look(NEWEST, row(number), matches, enough, last).is_break() {
                 break;
             }
         }

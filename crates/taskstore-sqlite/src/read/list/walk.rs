@@ -26,13 +26,15 @@ pub(super) fn walk(
     let mut statement = statements.connection().prepare(&sql).mapped()?;
     let mut rows = statement.query(params_from_iter(text.values)).mapped()?;
     let mut walked = Walked::default();
+    let mut looked = 0;
     while let Some(row) = rows.next().mapped()? {
         let read = || {
             let (number, first, run_at) = (row.get(0)?, row.get(1)?, row.get(2)?);
             Ok((WalkRow { number, first, run_at, queue: row.get(3)? }, row.get(4)?))
         };
         let (row, matches) = read().mapped()?;
-        if walked.look(walk, row, matches, enough, looks_max).is_break() {
+        looked += 1;
+        if walked.look(walk, row, matches, enough, looked == looks_max).is_break() {
             break;
         }
     }
