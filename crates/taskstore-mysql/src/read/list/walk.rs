@@ -33,13 +33,12 @@ pub(super) async fn walk(
         let text = list_text(walk, filter, &conditions, &after, fetch);
         let rows = session.composed("list", &text.sql, text.values, read).await?;
         let is_last = rows.len() < fetch;
-        looked += rows.len();
         for (row, matches) in rows {
-            let spot = walk.spot(row.clone());
-            if walked.look(walk, row, matches, enough, looks_max).is_break() {
+            looked += 1;
+            after = walk.spot(row.clone());
+            if walked.look(walk, row, matches, enough, looked == looks_max).is_break() {
                 return Ok(walked);
             }
-            after = spot;
         }
         if is_last {
             return Ok(walked);
