@@ -44,7 +44,7 @@ impl MysqlBackend {
     /// no such database, or is too old or of another kind.
     /// [`Unavailable`](taskstore_core::Error::Unavailable): it does not answer.
     pub async fn open(options: MysqlOptions) -> Result<Self> {
-        let texts = Arc::new(Texts::new(&options.prefix, options.patch));
+        let texts = Arc::new(Texts::new(&options.prefix, options.patch).watched(options.plans));
         let wakeups = Arc::new(Wakeups::default());
         let connector = Connector::new(&options, texts);
         let mut session = connector.open().await?;

@@ -36,3 +36,5 @@ mod write;
 
 pub use backend::MysqlBackend;
 pub use options::MysqlOptions;
+#[doc(hidden)]
+pub use sql::PlanStep;

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use taskstore_core::{Error, Result};
 
-use crate::sql::Patch;
+use crate::sql::{Patch, Plans};
 
 /// Most characters of a prefix.
 const PREFIX_CHARS_MAX: usize = 20;
@@ -30,6 +30,7 @@ pub struct MysqlOptions {
     pub(crate) connect_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) patch: Option<Patch>,
+    pub(crate) plans: Option<Plans>,
 }
 
 /// Without the password.
@@ -62,6 +63,7 @@ impl MysqlOptions {
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(10),
             patch: None,
+            plans: None,
         }
     }
 
@@ -141,6 +143,18 @@ impl MysqlOptions {
     #[must_use]
     pub fn patch_sql(mut self, patch: fn(name: &str, text: &str) -> Option<String>) -> Self {
         self.patch = Some(patch);
+        self
+    }
+}
+
+#[cfg(debug_assertions)]
+impl MysqlOptions {
+    /// Has each statement explained by the server before it is run. For tests of plans alone, and not
+    /// there in a release build.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn watch_plans(mut self, plans: fn(text: &str, steps: &[crate::PlanStep])) -> Self {
+        self.plans = Some(plans);
         self
     }
 }

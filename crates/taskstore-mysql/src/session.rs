@@ -12,7 +12,7 @@ use time::UtcDateTime;
 
 use crate::{
     error::Mapped,
-    sql::{SIZES, Sql, Texts},
+    sql::{PlanStep, SIZES, Sql, Texts},
     wakeup::News,
 };
 
@@ -84,6 +84,7 @@ impl Session {
     /// Runs a statement that changes rows; answers how many.
     pub(crate) async fn execute(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64> {
         let texts = self.texts.clone();
+        self.explain(texts.get(sql), &values).await?;
         self.conn.exec_drop(texts.get(sql), params(values)).await.mapped()?;
         Ok(self.conn.affected_rows())
     }
@@ -107,7 +108,8 @@ impl Session {
                 .find(|(_, size)| fits(size))
                 .map_or((SIZES.len() - 1, 1), |(at, &size)| (at, size));
             let (now, later) = rest.split_at(size.min(rest.len()));
-            let values = now.iter().flatten().cloned().collect();
+            let values: Vec<Value> = now.iter().flatten().cloned().collect();
+            self.explain(texts.sized(sql, at), &values).await?;
             self.conn.exec_drop(texts.sized(sql, at), params(values)).await.mapped()?;
             changed += self.conn.affected_rows();
             rest = later;
@@ -128,6 +130,7 @@ impl Session {
         read: impl FnOnce(&Row) -> Result<R>,
     ) -> Result<Option<R>> {
         let texts = self.texts.clone();
+        self.explain(texts.get(sql), &values).await?;
         let row: Option<driver::Row> =
             self.conn.exec_first(texts.get(sql), params(values)).await.mapped()?;
         row.map(|row| read(&Row(row))).transpose()
@@ -146,6 +149,7 @@ impl Session {
         mut read: impl FnMut(&Row) -> Result<R>,
     ) -> Result<Vec<R>> {
         let texts = self.texts.clone();
+        self.explain(texts.get(sql), &values).await?;
         let rows: Vec<driver::Row> =
             self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
         rows.into_iter().map(|row| read(&Row(row))).collect()
@@ -159,6 +163,7 @@ impl Session {
         mut read: impl FnMut(&Row) -> Result<ControlFlow<()>>,
     ) -> Result<()> {
         let texts = self.texts.clone();
+        self.explain(texts.get(sql), &values).await?;
         let rows: Vec<driver::Row> =
             self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
         for row in rows {
@@ -202,6 +207,7 @@ impl Session {
         values: Vec<Value>,
         mut read: impl FnMut(&Row) -> Result<R>,
     ) -> Result<Vec<R>> {
+        self.explain(text, &values).await?;
         let rows: Vec<driver::Row> = self.conn.exec(text, params(values)).await.mapped()?;
         rows.into_iter().map(|row| read(&Row(row))).collect()
     }
@@ -236,6 +242,25 @@ impl Session {
         let read = |row: &Row| Ok((row.text(0)?, row.text(1)?, row.text(2)?));
         let server = self.first(Sql::Server, Vec::new(), read).await?;
         server.ok_or_else(|| Error::backend("the server has no version"))
+    }
+
+    /// Shows a test how the server will go about a statement. In no release build does anybody watch.
+    async fn explain(&mut self, text: &str, values: &[Value]) -> Result<()> {
+        let Some(plans) = self.texts.plans() else { return Ok(()) };
+        let explain = format!("EXPLAIN FORMAT=TRADITIONAL {text}");
+        let rows: Vec<driver::Row> =
+            self.conn.exec(explain, params(values.to_vec())).await.mapped()?;
+        let step = |row: &driver::Row| {
+            let said = |name| row.get::<Option<String>, _>(name).flatten().unwrap_or_default();
+            PlanStep {
+                table: said("table"),
+                access: said("type"),
+                key: said("key"),
+                extra: said("Extra"),
+            }
+        };
+        plans(text, &rows.iter().map(step).collect::<Vec<_>>());
+        Ok(())
     }
 
     /// Tells waiting runners of something, once it is committed.

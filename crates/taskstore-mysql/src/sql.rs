@@ -39,6 +39,23 @@ const BEFORE_VIEW: &[&str] = &["VIEW", "FROM", "JOIN", "EXISTS"];
 /// A test's way to plant a bug: the text to run instead of a file's, if any.
 pub(crate) type Patch = fn(name: &str, text: &str) -> Option<String>;
 
+/// A test's way to see how the server goes about each statement: its text, and the steps.
+pub(crate) type Plans = fn(text: &str, steps: &[PlanStep]);
+
+/// One table of a plan, as `EXPLAIN` shows it.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanStep {
+    /// Its name in the statement.
+    pub table: String,
+    /// How it is read: `ALL` is a scan.
+    pub access: String,
+    /// Which key leads there.
+    pub key: String,
+    /// What else: `Using filesort`.
+    pub extra: String,
+}
+
 macro_rules! statements {
     ($($name:ident = $file:literal,)*) => {
         /// The name of a statement: that of its file.
@@ -101,13 +118,15 @@ statements! {
 pub(crate) struct Texts {
     prefix: String,
     patch: Option<Patch>,
+    plans: Option<Plans>,
     statements: Vec<[String; SIZES.len()]>,
 }
 
 impl Texts {
     /// With this prefix before every name.
     pub(crate) fn new(prefix: &str, patch: Option<Patch>) -> Self {
-        let mut texts = Self { prefix: prefix.to_owned(), patch, statements: Vec::new() };
+        let mut texts =
+            Self { prefix: prefix.to_owned(), patch, plans: None, statements: Vec::new() };
         texts.statements =
             Sql::ALL.iter().map(|(_, name, text)| sizes_of(&texts.prepare(name, text))).collect();
         texts
@@ -116,6 +135,17 @@ impl Texts {
     /// What goes before every name.
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
+    }
+
+    /// Whose plans are watched.
+    pub(crate) fn watched(mut self, plans: Option<Plans>) -> Self {
+        self.plans = plans;
+        self
+    }
+
+    /// Who watches the plans.
+    pub(crate) const fn plans(&self) -> Option<Plans> {
+        self.plans
     }
 
     /// The text of one statement.
