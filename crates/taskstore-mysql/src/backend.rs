@@ -117,3 +117,95 @@ impl Backend for MysqlBackend {
         'life1: 'async_trait,
         Self: 'async_trait,
     {
+        Box::pin(self.wakeups.register(queues, at_most).over())
+    }
+
+    async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
+        self.pool.read("find_work", request, |s, r| Box::pin(read::find_work(s, r))).await
+    }
+
+    async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
+        Ok(Box::new(MysqlHeartbeat::open(self.pool.connector()).await?))
+    }
+
+    async fn late_leases(&self, limit: u32) -> Result<Vec<LateLease>> {
+        self.pool.write("late_leases", &limit, |s, r| Box::pin(write::late_leases(s, *r))).await
+    }
+
+    async fn take_over(&self, request: &TakeOver) -> Result<Vec<Option<TakenOver>>> {
+        self.pool.write("take_over", request, |s, r| Box::pin(write::take_over(s, r))).await
+    }
+
+    async fn sweep(&self, request: &Sweep) -> Result<Swept> {
+        let found = self.pool.read("sweep", request, |s, r| Box::pin(read::sweep(s, r))).await?;
+        if found.is_nothing() {
+            return Ok(Swept { next: found.next, ..Swept::default() });
+        }
+        let both = (request.clone(), found);
+        self.pool.write("sweep", &both, |s, (r, found)| Box::pin(write::sweep(s, r, found))).await
+    }
+
+    async fn control(&self, request: &Control) -> Result<Vec<Outcome>> {
+        self.pool.write("control", request, |s, r| Box::pin(write::control(s, r))).await
+    }
+
+    async fn put_queue(&self, settings: &QueueSettings) -> Result<()> {
+        self.pool.write("put_queue", settings, |s, r| Box::pin(write::put_queue(s, r))).await
+    }
+
+    async fn task(&self, id: TaskId) -> Result<Option<Task>> {
+        self.pool.read("task", &id, |s, r| Box::pin(read::task(s, *r))).await
+    }
+
+    async fn tasks(&self, query: &TaskQuery) -> Result<Page<Task>> {
+        self.pool.read("tasks", query, |s, r| Box::pin(read::tasks(s, r))).await
+    }
+
+    async fn task_ids(&self, query: &TaskQuery) -> Result<Page<TaskId>> {
+        self.pool.read("task_ids", query, |s, r| Box::pin(read::task_ids(s, r))).await
+    }
+
+    async fn now(&self) -> Result<UtcDateTime> {
+        let now = self.pool.read("now", &(), |s, ()| Box::pin(s.now(None))).await?;
+        Ok(clock::from_micros(now))
+    }
+
+    async fn count(&self, filter: &TaskFilter, at_most: u64) -> Result<Counted> {
+        let both = (filter.clone(), at_most);
+        self.pool.read("count", &both, |s, (f, n)| Box::pin(read::count(s, f, *n))).await
+    }
+
+    async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>> {
+        self.pool.read("queues", query, |s, r| Box::pin(read::queues(s, r))).await
+    }
+
+    async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>> {
+        self.pool.read("attempts", &id, |s, r| Box::pin(read::attempts(s, *r))).await
+    }
+
+    async fn log(&self, id: TaskId, skip: u64, limit: u32) -> Result<Vec<LogLine>> {
+        let all = (id, skip, limit);
+        self.pool.read("log", &all, |s, &(id, skip, n)| Box::pin(read::log(s, id, skip, n))).await
+    }
+
+    async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()> {
+        let both = (definition.clone(), expect);
+        self.pool
+            .write("put_definition", &both, |s, (d, e)| Box::pin(write::put_definition(s, d, *e)))
+            .await
+    }
+
+    async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
+        self.pool
+            .write("delete_definition", &id, |s, r| Box::pin(write::delete_definition(s, *r)))
+            .await
+    }
+
+    async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {
+        self.pool.read("definition", key, |s, r| Box::pin(read::definition(s, r))).await
+    }
+
+    async fn definitions(&self, query: &DefinitionQuery) -> Result<Page<Definition>> {
+        self.pool.read("definitions", query, |s, r| Box::pin(read::definitions(s, r))).await
+    }
+}

@@ -16,10 +16,7 @@ use crate::{
 };
 
 /// Stores tasks. An error leaves nothing of the request, because the transaction undoes it.
-pub(crate) async fn enqueue(
-    session: &mut Session,
-    request: &Enqueue<'_>,
-) -> Result<Vec<Enqueued>> {
+pub(crate) async fn enqueue(session: &mut Session, request: &Enqueue<'_>) -> Result<Vec<Enqueued>> {
     if request.tasks.is_empty() {
         return Ok(Vec::new());
     }

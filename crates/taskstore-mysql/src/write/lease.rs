@@ -7,10 +7,7 @@ use taskstore_core::{
     backend::{Isolate, LateLease, Lease, LeasedTask, TakeOver, TakenOver},
 };
 
-use super::{
-    claim::Definitions,
-    settle::Record,
-};
+use super::{claim::Definitions, settle::Record};
 use crate::{
     convert::{
         LeasedRow, duration, hex, json_list, lease_id, lease_key, leases_json, no_definition,
@@ -194,9 +191,8 @@ fn into_task(
 /// that nobody holds.
 pub(crate) async fn late_leases(session: &mut Session, limit: u32) -> Result<Vec<LateLease>> {
     let now = session.now(None).await?;
-    let late = session
-        .all(Sql::LateLeases, values![now, now, limit], |row| lease_id(row.get(0)?))
-        .await?;
+    let late =
+        session.all(Sql::LateLeases, values![now, now, limit], |row| lease_id(row.get(0)?)).await?;
     if late.is_empty() {
         return Ok(Vec::new());
     }

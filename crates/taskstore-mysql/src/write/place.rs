@@ -97,8 +97,7 @@ pub(crate) async fn find_places(session: &mut Session, spots: &[&Spot]) -> Resul
     let list = crate::convert::json_list(
         sorted.iter().map(|spot| format!("[{},{}]", spot.run_at, spot.task)),
     );
-    let later: Vec<i64> =
-        session.all(Sql::LaterLock, values![list], |row| row.get(0)).await?;
+    let later: Vec<i64> = session.all(Sql::LaterLock, values![list], |row| row.get(0)).await?;
     sorted.retain(|spot| !later.contains(&spot.task));
     sorted.sort_by(|a, b| {
         let key = |spot: &Spot| (spot.priority, spot.run_at, spot.task);

@@ -30,11 +30,12 @@ pub(crate) async fn report(session: &mut Session, reports: &[Report]) -> Result<
     let mut fates = Vec::with_capacity(reports.len());
     for report in reports {
         let turn = i64::from(report.lease.turn);
-        let holds = seqs.get(&report.lease.task).and_then(|seq| records.get(seq)).filter(|record| {
-            record.status == 0
-                && record.turn == turn
-                && pairs.contains(&(report.lease.batch, record.seq, turn))
-        });
+        let holds =
+            seqs.get(&report.lease.task).and_then(|seq| records.get(seq)).filter(|record| {
+                record.status == 0
+                    && record.turn == turn
+                    && pairs.contains(&(report.lease.batch, record.seq, turn))
+            });
         let Some(record) = holds else {
             fates.push(Fate::Lost);
             continue;

@@ -51,7 +51,8 @@ async fn settle_all(
     let pairs = pairs_of(session, &leases).await?;
     let seqs = seqs_of(session, settlements.iter().map(|s| s.lease.task)).await?;
     let records = Record::lock_all(session, seqs.values().copied()).await?;
-    let mut work = Work { leases, pairs, seqs, records, ends: Ends::default(), again: Vec::new(), now };
+    let mut work =
+        Work { leases, pairs, seqs, records, ends: Ends::default(), again: Vec::new(), now };
     let mut fates = Vec::with_capacity(settlements.len());
     for settlement in settlements {
         let fate = work.settle(session, settlement, fates.len())?;
@@ -206,8 +207,7 @@ impl Work {
         position: usize,
     ) -> Result<Fate> {
         let lease = settlement.lease;
-        let Some(record) =
-            self.seqs.get(&lease.task).and_then(|seq| self.records.get_mut(seq))
+        let Some(record) = self.seqs.get(&lease.task).and_then(|seq| self.records.get_mut(seq))
         else {
             return Ok(Fate::Lost);
         };
@@ -350,9 +350,8 @@ impl Ends {
         self.arrivals.store(session).await?;
         if !self.keys.is_empty() {
             self.keys.sort_unstable();
-            let list = json_list(
-                self.keys.iter().map(|(key, id)| format!("[\"{}\",\"{id}\"]", hex(key))),
-            );
+            let list =
+                json_list(self.keys.iter().map(|(key, id)| format!("[\"{}\",\"{id}\"]", hex(key))));
             session.execute(Sql::UniqueDelete, values![list]).await?;
         }
         session.execute_many(Sql::AsideInsert, self.aside).await?;

@@ -21,11 +21,7 @@ use crate::{
 };
 
 /// Drops rows that are nobody's, and leases tasks that are nowhere, where that is still so.
-pub(crate) async fn sweep(
-    session: &mut Session,
-    request: &Sweep,
-    found: &Found,
-) -> Result<Swept> {
+pub(crate) async fn sweep(session: &mut Session, request: &Sweep, found: &Found) -> Result<Swept> {
     if LeaseRow::find(session, request.lease).await?.is_some() {
         return Err(Error::already_exists("lease", &request.lease));
     }
@@ -43,8 +39,7 @@ pub(crate) async fn sweep(
         }
     }
     swept.strays = adopt(session, request, &seqs, now).await?;
-    let orphans =
-        session.all(Sql::SweepLists, Vec::new(), |row| lease_id(row.get(0)?)).await?;
+    let orphans = session.all(Sql::SweepLists, Vec::new(), |row| lease_id(row.get(0)?)).await?;
     if !orphans.is_empty() {
         let list = leases_json(orphans.into_iter());
         session.execute(Sql::LeaseTasksDelete, values![list]).await?;
@@ -52,11 +47,7 @@ pub(crate) async fn sweep(
     Ok(swept)
 }
 
-async fn drop_place(
-    session: &mut Session,
-    row: &PlaceRow,
-    wrong: Wrong,
-) -> Result<Option<String>> {
+async fn drop_place(session: &mut Session, row: &PlaceRow, wrong: Wrong) -> Result<Option<String>> {
     let queue = row.queue.as_str();
     let (table, dropped) = if row.ready {
         let key = values![queue, row.priority, row.run_at, row.task];
