@@ -1,11 +1,14 @@
 //! Between the model's types and what the tables store.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{collections::HashMap, fmt::Write as _, time::Duration};
 
-use crate::session::Row;
+use crate::{
+    session::{Row, Session, values},
+    sql::Sql,
+};
 use serde_json::value::{RawValue, to_raw_value};
 use taskstore_core::{
-    DefinitionId, Error, LeaseId, LogLevel, Progress, QueueName, Result, Status,
+    DefinitionId, Error, LeaseId, LogLevel, Progress, QueueName, Result, Status, TaskId,
     backend::{Lease, LeasedTask, StartBy},
     clock,
 };
@@ -230,4 +233,20 @@ impl LeasedRow {
             timeout: self.timeout.map(duration),
         })
     }
+}
+
+/// The keys of tasks inside the database; also which of them are there.
+pub(crate) async fn seqs_of(
+    session: &mut Session,
+    ids: impl Iterator<Item = TaskId>,
+) -> Result<HashMap<TaskId, i64>> {
+    let mut ids: Vec<_> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let list = json_list(ids.iter().map(|id| format!("\"{id}\"")));
+    let read = |row: &Row| Ok((row.get::<String>(0)?.parse()?, row.get(1)?));
+    Ok(session.all(Sql::TaskSeqs, values![list], read).await?.into_iter().collect())
 }

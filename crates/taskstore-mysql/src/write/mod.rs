@@ -4,30 +4,29 @@
 //! did. Nothing here commits, or keeps anything between two calls.
 //!
 //! Locks are taken in one order, or two transactions would wait for each other: leases by id, records
-//! by seq, later, ready, unique keys by hash, then rows of one's own, then a claim. Whoever skips
-//! locked rows (claim, promote, take-over, heartbeat) waits for nobody afterwards.
-//! Enqueue: definitions, unique keys, new rows.
+//! by seq, later, ready, definitions and unique keys, then rows of one's own, then a claim. Whoever
+//! skips locked rows (claim, promote, take-over, heartbeat) waits for nobody afterwards.
 
+mod claim;
+mod control;
 mod definition;
+mod enqueue;
+mod lease;
+mod place;
+mod promote;
+mod queue;
+mod report;
+mod result;
+mod settle;
+mod sweep;
 
+pub(crate) use claim::{claim_alone, recall};
+pub(crate) use control::control;
 pub(crate) use definition::{delete_definition, put_definition};
-use taskstore_core::{Error, LeaseId, Result, backend::*};
-
-use crate::{read::Found, session::Session};
-
-macro_rules! todo_fn { ($($name:ident($($a:ident: $t:ty),*) -> $r:ty;)*) => { $(
-    pub(crate) async fn $name(_session: &mut Session, $($a: $t),*) -> Result<$r> { $(let _ = $a;)* Err(Error::backend("not built yet")) } )* } }
-todo_fn! {
-    enqueue(request: &Enqueue<'_>) -> Vec<Enqueued>;
-    claim_alone(claim: &Claim) -> Claimed;
-    recall(lease: LeaseId) -> Vec<LeasedTask>;
-    settle(request: &Settle) -> Settled;
-    isolate(request: &Isolate) -> Vec<Option<Lease>>;
-    promote(request: &Promote) -> Promoted;
-    report(reports: &[Report]) -> Vec<Fate>;
-    late_leases(limit: u32) -> Vec<LateLease>;
-    take_over(request: &TakeOver) -> Vec<Option<TakenOver>>;
-    sweep(request: &Sweep, found: &Found) -> Swept;
-    control(request: &Control) -> Vec<Outcome>;
-    put_queue(settings: &QueueSettings) -> ();
-}
+pub(crate) use enqueue::enqueue;
+pub(crate) use lease::{isolate, late_leases, take_over};
+pub(crate) use promote::promote;
+pub(crate) use queue::put_queue;
+pub(crate) use report::report;
+pub(crate) use settle::settle;
+pub(crate) use sweep::sweep;

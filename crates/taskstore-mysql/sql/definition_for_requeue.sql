@@ -1,0 +1,3 @@
+-- Whether the definition is still there. Locked against its deletion alone.
+-- 1 definition
+SELECT status FROM task_definition WHERE seq=? LOCK IN SHARE MODE;

@@ -1,0 +1,124 @@
+//! The only ways into a queue and out of it.
+
+use taskstore_core::{QueueName, Result};
+
+use crate::{
+    convert::until,
+    session::{Session, values},
+    sql::Sql,
+};
+
+/// Where a task waits: the key of its row in ready and in later, which its record repeats.
+#[derive(Clone, Debug)]
+pub(crate) struct Spot {
+    pub(crate) task: i64,
+    pub(crate) definition: i64,
+    pub(crate) queue: QueueName,
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
+}
+
+/// Where a task that is active is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Later,
+    Ready,
+    Leased,
+}
+
+/// Tasks to put into their places, with one statement for each place.
+#[derive(Debug, Default)]
+pub(crate) struct Arrivals {
+    ready: Vec<Vec<mysql_async::Value>>,
+    later: Vec<Vec<mysql_async::Value>>,
+}
+
+impl Arrivals {
+    /// The task goes where its time says.
+    pub(crate) fn place(&mut self, session: &mut Session, spot: &Spot, now: i64) {
+        if spot.run_at <= now {
+            self.place_ready(session, spot);
+        } else {
+            self.later.push(spot.row());
+            session.tell(|news| news.later(&spot.queue, until(spot.run_at, now)));
+        }
+    }
+
+    /// The task goes where it can be claimed, whatever its time is.
+    pub(crate) fn place_ready(&mut self, session: &mut Session, spot: &Spot) {
+        self.ready.push(spot.row());
+        session.tell(|news| news.ready(&spot.queue));
+    }
+
+    /// Puts all of them there.
+    pub(crate) async fn store(self, session: &mut Session) -> Result<()> {
+        session.execute_many(Sql::LaterInsert, self.later).await?;
+        session.execute_many(Sql::ReadyInsert, self.ready).await.map(drop)
+    }
+}
+
+impl Spot {
+    fn row(&self) -> Vec<mysql_async::Value> {
+        values![self.queue.as_str(), self.priority, self.run_at, self.task, self.definition]
+    }
+
+    /// Puts the task where its time says.
+    pub(crate) async fn place(&self, session: &mut Session, now: i64) -> Result<()> {
+        let mut arrivals = Arrivals::default();
+        arrivals.place(session, self, now);
+        arrivals.store(session).await
+    }
+
+    /// Puts the task where it can be claimed, whatever its time is.
+    pub(crate) async fn place_ready(&self, session: &mut Session) -> Result<()> {
+        let mut arrivals = Arrivals::default();
+        arrivals.place_ready(session, self);
+        arrivals.store(session).await
+    }
+
+    /// Takes the task out of where it waits, later first.
+    pub(crate) async fn unplace(&self, session: &mut Session) -> Result<()> {
+        if session.execute(Sql::LaterDelete, values![self.run_at, self.task]).await? == 0 {
+            let key = values![self.queue.as_str(), self.priority, self.run_at, self.task];
+            session.execute(Sql::ReadyDelete, key).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Where each of these active tasks is, by position. Their rows are locked from here on, so nobody
+/// claims or promotes them; a claim that has just taken one is waited for.
+pub(crate) async fn find_places(session: &mut Session, spots: &[&Spot]) -> Result<Vec<Place>> {
+    if spots.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sorted = spots.to_vec();
+    sorted.sort_by(|a, b| (a.run_at, a.task).cmp(&(b.run_at, b.task)));
+    let list = crate::convert::json_list(
+        sorted.iter().map(|spot| format!("[{},{}]", spot.run_at, spot.task)),
+    );
+    let later: Vec<i64> = session.all(Sql::LaterLock, values![list], |row| row.get(0)).await?;
+    sorted.retain(|spot| !later.contains(&spot.task));
+    sorted.sort_by(|a, b| {
+        let key = |spot: &Spot| (spot.priority, spot.run_at, spot.task);
+        a.queue.as_str().cmp(b.queue.as_str()).then(key(a).cmp(&key(b)))
+    });
+    let mut ready: Vec<i64> = Vec::new();
+    if !sorted.is_empty() {
+        let list = crate::convert::json_list(sorted.iter().map(|spot| {
+            let queue = serde_json::Value::from(spot.queue.as_str());
+            format!("[{queue},{},{},{}]", spot.priority, spot.run_at, spot.task)
+        }));
+        ready = session.all(Sql::ReadyLock, values![list], |row| row.get(0)).await?;
+    }
+    let place = |spot: &&Spot| {
+        if later.contains(&spot.task) {
+            Place::Later
+        } else if ready.contains(&spot.task) {
+            Place::Ready
+        } else {
+            Place::Leased
+        }
+    };
+    Ok(spots.iter().map(place).collect())
+}
