@@ -76,9 +76,10 @@ pub(crate) async fn migrate(session: &mut Session, request: &Migrate) -> Result<
 
 /// The name of the lock that a migration holds, as SQL: one for each database and prefix. On a
 /// cluster it is each node's own; but then two at once do the same twice, which every statement allows.
+/// Not by MD5, which MySQL 9.6 no longer has.
 fn lock_name(session: &Session) -> String {
     let prefix = session.texts().prefix();
-    format!("LEFT(CONCAT('taskstore {prefix} ',MD5(DATABASE())),64)")
+    format!("CONCAT('taskstore {prefix} ',LEFT(SHA2(DATABASE(),256),32))")
 }
 
 async fn lock(session: &mut Session) -> Result<()> {

@@ -33,9 +33,9 @@ pub(crate) async fn fill(store: &Store, tasks: usize) {
         "INSERT INTO task_log SELECT seq,0,0,1,0,'line' FROM task_queue WHERE status=3".to_owned(),
         "INSERT INTO task_ready SELECT queue,priority,run_at,seq,1 FROM task_queue WHERE status=0 AND turn=0 AND seq MOD 2".to_owned(),
         "INSERT INTO task_later SELECT run_at,seq,queue,priority,1 FROM task_queue WHERE status=0 AND turn=0 AND NOT seq MOD 2".to_owned(),
-        "INSERT INTO task_lease SELECT UNHEX(MD5(seq DIV 20000)),'01K00000000000000000000000',0,0,15000000,0,COUNT(*),0,NULL FROM task_queue WHERE status=0 AND turn=1 GROUP BY seq DIV 20000".to_owned(),
+        "INSERT INTO task_lease SELECT UNHEX(LEFT(SHA2(seq DIV 20000,256),32)),'01K00000000000000000000000',0,0,15000000,0,COUNT(*),0,NULL FROM task_queue WHERE status=0 AND turn=1 GROUP BY seq DIV 20000".to_owned(),
         "SET SESSION group_concat_max_len=16000000".to_owned(),
-        "INSERT INTO task_lease_tasks SELECT UNHEX(MD5(seq DIV 20000)),CONCAT('[',GROUP_CONCAT(CONCAT('[',seq,',',turn,']') ORDER BY seq),']') FROM task_queue WHERE status=0 AND turn=1 GROUP BY seq DIV 20000".to_owned(),
+        "INSERT INTO task_lease_tasks SELECT UNHEX(LEFT(SHA2(seq DIV 20000,256),32)),CONCAT('[',GROUP_CONCAT(CONCAT('[',seq,',',turn,']') ORDER BY seq),']') FROM task_queue WHERE status=0 AND turn=1 GROUP BY seq DIV 20000".to_owned(),
         "INSERT INTO task_queue_state VALUES('stopped',1)".to_owned(),
         "DROP TABLE digits".to_owned(),
     ] {
