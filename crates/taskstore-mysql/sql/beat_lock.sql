@@ -2,4 +2,4 @@
 -- read, and lock, a small table whole.
 -- 1 leases as a JSON array of hexadecimal texts
 SELECT l.lease,l.open FROM JSON_TABLE(?,'$[*]' COLUMNS(lease CHAR(32) PATH '$')) j
- STRAIGHT_JOIN task_lease l FORCE INDEX(PRIMARY) ON l.lease=UNHEX(j.lease) FOR UPDATE SKIP LOCKED;
+ STRAIGHT_JOIN task_lease l FORCE INDEX(PRIMARY) ON l.lease=UNHEX(j.lease) FOR UPDATE /*!80000 OF l */ SKIP LOCKED;
