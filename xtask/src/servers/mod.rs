@@ -5,6 +5,7 @@
 //! out, and no server outlives the command that started it.
 
 mod account;
+mod certificate;
 mod command;
 mod find;
 mod install;

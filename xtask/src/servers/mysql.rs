@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     account::Account,
+    certificate::Certificate,
     find,
     server::{Make, put},
     supervisor::{Plan, Program},
@@ -143,8 +144,11 @@ impl Make for MySql {
         let port = format!("--port={port}");
         let socket = format!("--socket={}", folder.join("socket").display());
         let process = format!("--pid-file={}", folder.join("pid").display());
-        let mut options =
-            vec!["--bind-address=127.0.0.1", "--max-connections=300", &port, &socket, &process];
+        let written = Certificate::put(folder, account)?;
+        let certificate = format!("--ssl-cert={}", written.certificate.display());
+        let key = format!("--ssl-key={}", written.key.display());
+        let mut options = vec!["--bind-address=127.0.0.1", "--max-connections=300"];
+        options.extend([&*port, &*socket, &*process, &*certificate, &*key]);
         if self.maker == Maker::MySql {
             options.push("--mysqlx=OFF");
         }

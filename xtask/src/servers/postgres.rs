@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{
     account::Account,
+    certificate::Certificate,
     find,
     server::Make,
     supervisor::{Plan, Program},
@@ -57,6 +58,7 @@ impl Make for Postgres {
             "--no-sync",
             "--no-instructions",
         ]);
+        let Certificate { certificate, key } = Certificate::put(folder, account)?;
         let server = Program::new([
             &self.program("postgres"),
             "-D",
@@ -69,6 +71,12 @@ impl Make for Postgres {
             "unix_socket_directories=",
             "-c",
             "max_connections=300",
+            "-c",
+            "ssl=on",
+            "-c",
+            &format!("ssl_cert_file={}", certificate.display()),
+            "-c",
+            &format!("ssl_key_file={}", key.display()),
         ]);
         Ok(Plan {
             folder: folder.to_owned(),
