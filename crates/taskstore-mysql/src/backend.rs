@@ -1,6 +1,15 @@
 //! The store: hands each call to a transaction on a connection of the pool.
 
-use std::{any::Any, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use taskstore_core::{
@@ -32,6 +41,8 @@ use crate::{
 #[derive(Debug)]
 pub struct MysqlBackend {
     pool: Pool,
+    /// Whether `task_enqueue` is there: it needs triggers, which the server may refuse.
+    plain_sql: AtomicBool,
     wakeups: Arc<Wakeups>,
 }
 
@@ -49,9 +60,10 @@ impl MysqlBackend {
         let connector = Connector::new(&options, texts);
         let mut session = connector.open().await?;
         check_server(&mut session).await?;
+        let plain_sql = AtomicBool::new(migrate::has_plain_sql(&mut session).await?);
         let pool = Pool::new(connector, options.pool, wakeups.clone(), options.call_timeout);
         pool.give_back(session);
-        Ok(Self { pool, wakeups })
+        Ok(Self { pool, plain_sql, wakeups })
     }
 }
 
@@ -62,6 +74,7 @@ impl Backend for MysqlBackend {
         can.durable = true;
         can.shared = true;
         can.notifies_in_process = true;
+        can.plain_sql = self.plain_sql.load(Ordering::Relaxed);
         can
     }
 
@@ -70,7 +83,10 @@ impl Backend for MysqlBackend {
     }
 
     async fn migrate(&self, request: &Migrate) -> Result<MigrationReport> {
-        migrate::migrate(&mut self.pool.connector().open().await?, request).await
+        let mut session = self.pool.connector().open().await?;
+        let report = migrate::migrate(&mut session, request).await?;
+        self.plain_sql.store(migrate::has_plain_sql(&mut session).await?, Ordering::Relaxed);
+        Ok(report)
     }
 
     async fn check_schema(&self) -> Result<()> {
@@ -138,6 +154,9 @@ impl Backend for MysqlBackend {
 
     async fn sweep(&self, request: &Sweep) -> Result<Swept> {
         let found = self.pool.read("sweep", request, |s, r| Box::pin(read::sweep(s, r))).await?;
+        if self.plain_sql.load(Ordering::Relaxed) {
+            self.pool.write("sweep", &(), |s, ()| Box::pin(write::clear_enqueued(s))).await?;
+        }
         if found.is_nothing() {
             return Ok(Swept { next: found.next, ..Swept::default() });
         }

@@ -60,6 +60,12 @@ pub(crate) fn is_once_more(error: &Error) -> bool {
     code(error).is_some_and(|code| ONCE_MORE.contains(&code) || code == DUPLICATE)
 }
 
+/// Whether the server does not let this user do it: triggers need a right of their own, and where there
+/// is a binary log, on MySQL, `log_bin_trust_function_creators` or `SUPER`.
+pub(crate) fn is_denied(error: &Error) -> bool {
+    code(error).is_some_and(|code| [1142, 1227, 1370, 1419].contains(&code))
+}
+
 /// Whether a unique key refused a row.
 pub(crate) fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE)

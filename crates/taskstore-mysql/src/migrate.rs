@@ -11,7 +11,7 @@ use taskstore_core::{
 };
 
 use crate::{
-    error::no_tables,
+    error::{is_denied, no_tables},
     session::{Row, Session},
     sql::Texts,
 };
@@ -24,18 +24,33 @@ struct Migration {
     down: &'static str,
     /// The newest migration that the oldest code knows which still works with the tables after this.
     compatible_from: u32,
+    /// The store works without it: the server may not let the user do what it does.
+    may_lack: bool,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_initial",
-    up: include_str!("../migrations/0001_initial.sql"),
-    down: include_str!("../migrations/0001_initial_down.sql"),
-    compatible_from: 1,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_initial",
+        up: include_str!("../migrations/0001_initial.sql"),
+        down: include_str!("../migrations/0001_initial_down.sql"),
+        compatible_from: 1,
+        may_lack: false,
+    },
+    Migration {
+        version: 2,
+        name: "0002_plain_sql",
+        up: include_str!("../migrations/0002_plain_sql.sql"),
+        down: include_str!("../migrations/0002_plain_sql_down.sql"),
+        compatible_from: 1,
+        may_lack: true,
+    },
+];
 
 /// The newest migration that this code knows.
-pub(crate) const LATEST: u32 = 1;
+pub(crate) const LATEST: u32 = 2;
+/// The newest one that the store cannot do without.
+const NEEDED: u32 = 1;
 
 /// How long a migration waits for another.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(50);
@@ -91,9 +106,24 @@ async fn lock(session: &mut Session) -> Result<()> {
     Err(Error::unavailable(format!("another migration did not end within {LOCK_WAIT_MAX:?}")))
 }
 
-async fn run(session: &mut Session, report: MigrationReport) -> Result<MigrationReport> {
-    for sql in &report.sql {
-        session.run(sql).await?;
+async fn run(session: &mut Session, mut report: MigrationReport) -> Result<MigrationReport> {
+    let mut rest = report.sql.iter();
+    while let Some(sql) = rest.next() {
+        match session.run(sql).await {
+            Ok(()) => {}
+            Err(error) if is_denied(&error) => {
+                let texts = session.texts();
+                let lacks = |m: &&Migration| m.may_lack && texts.prepare(m.name, m.up) == *sql;
+                let Some(migration) = MIGRATIONS.iter().find(lacks) else { return Err(error) };
+                let down = texts.prepare(migration.name, migration.down);
+                tracing::warn!(%error, migration = migration.name, "the store goes on without it");
+                session.run(&down).await?;
+                report.applied.retain(|name| name != migration.name);
+                // It is not entered, so it is tried again.
+                rest.next();
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(report)
 }
@@ -160,12 +190,23 @@ pub(crate) async fn check(session: &mut Session) -> Result<()> {
     check_compatible(&applied)?;
     match newest(&applied) {
         0 => Err(no_tables()),
-        found if found < LATEST => Err(Error::Schema {
+        found if found < NEEDED => Err(Error::Schema {
             found,
             expected: LATEST,
             advice: "run the migrations with Store::migrate, or connect with auto_migrate",
         }),
         _ => Ok(()),
+    }
+}
+
+/// Whether people can enqueue with plain SQL.
+pub(crate) async fn has_plain_sql(session: &mut Session) -> Result<bool> {
+    let sql = session.texts().prepare("plain_sql", "SELECT 1 FROM task_enqueue LIMIT 0;");
+    match session.ask(&sql, |_| Ok(())).await {
+        Ok(_) => Ok(true),
+        Err(Error::Schema { .. }) => Ok(false),
+        Err(error) if is_denied(&error) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,6 +1,6 @@
 //! A connection, the statements that it has prepared, and what its transaction has to tell.
 
-use std::{fmt, ops::ControlFlow, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use driver::{
     Params, Value,
@@ -117,11 +117,6 @@ impl Session {
         Ok(changed)
     }
 
-    /// The number that the last row stored was given.
-    pub(crate) fn last_insert_id(&self) -> Option<u64> {
-        self.conn.last_insert_id()
-    }
-
     /// Runs a query for its first row, if there is one.
     pub(crate) async fn first<R>(
         &mut self,
@@ -153,25 +148,6 @@ impl Session {
         let rows: Vec<driver::Row> =
             self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
         rows.into_iter().map(|row| read(&Row(row))).collect()
-    }
-
-    /// Runs a query and goes through its rows until `read` breaks off. The rest is thrown away.
-    pub(crate) async fn each(
-        &mut self,
-        sql: Sql,
-        values: Vec<Value>,
-        mut read: impl FnMut(&Row) -> Result<ControlFlow<()>>,
-    ) -> Result<()> {
-        let texts = self.texts.clone();
-        self.explain(texts.get(sql), &values).await?;
-        let rows: Vec<driver::Row> =
-            self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
-        for row in rows {
-            if read(&Row(row))?.is_break() {
-                break;
-            }
-        }
-        Ok(())
     }
 
     /// Runs so many of one query as a single statement, for all their rows, in any order.

@@ -169,6 +169,8 @@ statements! {
     PurgeResults = "purge_results",
     PurgeLog = "purge_log",
     QueuePut = "queue_put",
+    EnqueuedLock = "enqueued_lock",
+    EnqueuedDelete = "enqueued_delete",
 }
 
 /// The statements as one store runs them.
@@ -217,11 +219,6 @@ impl Texts {
             .get(sql as usize)
             .and_then(|sizes| sizes.get(size))
             .map_or("", String::as_str)
-    }
-
-    /// Every text, with the name of its file.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        Sql::ALL.iter().map(|&(sql, name, _)| (name, self.get(sql)))
     }
 
     /// Any other file of this crate, such as a migration, as this store runs it.

@@ -15,16 +15,17 @@ use taskstore_core::{
 };
 
 /// What a URL may look like, for errors.
-const KNOWN: &str = "sqlite://tasks.db and memory:";
+const KNOWN: &str = "sqlite://tasks.db, mysql://user:password@host/database and memory:";
 
 /// Opens the store that a URL names, when the builder is awaited.
 ///
 /// | URL | store |
 /// |---|---|
 /// | `sqlite://tasks.db`, `sqlite:///var/lib/tasks.db` | a file, relative or absolute; made if it is not there. Feature `sqlite` |
+/// | `mysql://user:password@host/database`, `mariadb://..` | a database of MySQL 8.0 or MariaDB 10.6, or newer; port 3306 unless it says `host:port`. Feature `mysql` |
 /// | `memory:` | this process's memory: for tests. Each call opens an empty one |
 ///
-/// `postgres://` and `mysql://` are known, but not there yet.
+/// `postgres://` is known, but not there yet.
 ///
 /// A `sqlite://` URL may say more after a `?`, as in `sqlite://tasks.db?synchronous=normal&readers=8`:
 ///
@@ -34,6 +35,15 @@ const KNOWN: &str = "sqlite://tasks.db and memory:";
 /// | `readers` | `4`: how many connections read at the same time, 1 to 64 |
 /// | `prefix` | none: what goes before the name of every table, such as `app_` |
 /// | `wakeup` | `auto`; `poll`, where inotify hears nothing; `off`: idle runners only poll for the work of other processes |
+///
+/// A `mysql://` URL may have these; user, password and the rest are percent-encoded, as in `p%40ss`:
+///
+/// | parameter | values, the default first |
+/// |---|---|
+/// | `prefix` | none: what goes before the name of every table, such as `app_` |
+/// | `pool` | `8`: how many connections work at the same time, 1 to 256; each runner has one more for its heartbeats |
+/// | `connect_timeout` | `5`: how many seconds a new connection may take |
+/// | `ssl-mode` | `preferred`, `disabled`: not encrypted either way, so far; `required` is refused |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -202,7 +212,9 @@ impl Connect {
         match self.scheme() {
             Some("memory") => self.open_memory().await,
             Some("sqlite") => self.open_sqlite().await,
-            Some(scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb")) => {
+            Some("mysql") => self.open_mysql("mysql").await,
+            Some("mariadb") => self.open_mysql("mariadb").await,
+            Some(scheme @ ("postgres" | "postgresql")) => {
                 Err(invalid(format!("{scheme}:// is not there yet in this version")))
             }
             // Before anything but `://` may stand a user's name or worse.
@@ -232,7 +244,22 @@ impl Connect {
 
     #[cfg(not(feature = "sqlite"))]
     async fn open_sqlite(self) -> Result<Store> {
-        Err(feature_is_off("sqlite"))
+        Err(feature_is_off("sqlite", "sqlite"))
+    }
+
+    #[cfg(feature = "mysql")]
+    async fn open_mysql(self, _scheme: &str) -> Result<Store> {
+        let mut options = taskstore_mysql::MysqlOptions::from_url(&self.url)?;
+        if let Some(prefix) = &self.prefix {
+            options = options.prefix(prefix)?;
+        }
+        let backend = taskstore_mysql::MysqlBackend::open(options).await?;
+        self.settings(Store::builder(backend)).await
+    }
+
+    #[cfg(not(feature = "mysql"))]
+    async fn open_mysql(self, scheme: &str) -> Result<Store> {
+        Err(feature_is_off(scheme, "mysql"))
     }
 
     fn settings(self, mut builder: StoreBuilder) -> StoreBuilder {
@@ -275,9 +302,9 @@ fn invalid(reason: impl Into<String>) -> Error {
     Error::invalid("url", reason)
 }
 
-#[cfg(not(feature = "sqlite"))]
-fn feature_is_off(feature: &str) -> Error {
+#[cfg(not(all(feature = "sqlite", feature = "mysql")))]
+fn feature_is_off(scheme: &str, feature: &str) -> Error {
     invalid(format!(
-        "{feature}:// needs the cargo feature `{feature}`: cargo add taskstore --features {feature}"
+        "{scheme}:// needs the cargo feature `{feature}`: cargo add taskstore --features {feature}"
     ))
 }

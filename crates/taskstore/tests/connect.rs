@@ -46,8 +46,6 @@ async fn a_url_that_cannot_be_opened_says_why() {
         ("SQLITE://tasks.db", "\"SQLITE\" is no scheme that is known"),
         ("postgres://localhost/db", "postgres:// is not there yet"),
         ("postgresql://localhost/db", "postgresql:// is not there yet"),
-        ("mysql://localhost/db", "mysql:// is not there yet"),
-        ("mariadb://localhost/db", "mariadb:// is not there yet"),
     ] {
         let (field, reason) = refused(connect(url)).await;
         assert_eq!(field, "url", "{url:?}");
@@ -59,7 +57,12 @@ async fn a_url_that_cannot_be_opened_says_why() {
 async fn a_url_that_is_not_known_is_answered_with_those_that_work() {
     for url in ["redis://localhost", "tasks.db"] {
         let (_, reason) = refused(connect(url)).await;
-        assert!(reason.ends_with("URLs look like sqlite://tasks.db and memory:"), "{reason}");
+        assert!(
+            reason.ends_with(
+                "URLs look like sqlite://tasks.db, mysql://user:password@host/database and memory:"
+            ),
+            "{reason}"
+        );
     }
 }
 
@@ -67,7 +70,9 @@ async fn a_url_that_is_not_known_is_answered_with_those_that_work() {
 async fn no_error_and_no_debug_text_shows_a_password() {
     for url in [
         "postgres://user:hunter2@host/db",
-        "mysql://user:hunter2@host/db",
+        "mysql://user:hunter2@host/db?hunter2",
+        "mysql://user:hunter2@127.0.0.1:1/db",
+        "mariadb://hunter2@host",
         "redis://user:hunter2@host/0",
         "hunter2:hunter2@host/db",
         "hunter2",
@@ -98,6 +103,32 @@ async fn a_feature_that_is_off_is_named() {
         reason,
         "sqlite:// needs the cargo feature `sqlite`: cargo add taskstore --features sqlite"
     );
+}
+
+#[cfg(not(feature = "mysql"))]
+#[tokio::test]
+async fn the_feature_of_mysql_is_named_when_it_is_off() {
+    for scheme in ["mysql", "mariadb"] {
+        let (field, reason) = refused(connect(format!("{scheme}://localhost/db"))).await;
+        assert_eq!(field, "url");
+        assert_eq!(
+            reason,
+            format!(
+                "{scheme}:// needs the cargo feature `mysql`: cargo add taskstore --features mysql"
+            )
+        );
+    }
+}
+
+#[cfg(feature = "mysql")]
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_unavailable_and_a_bad_url_is_refused() {
+    let error = connect("mysql://root@127.0.0.1:1/db").await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
+    for url in ["mysql://localhost", "mariadb://u:p@h/db?pool=0", "mysql://h/db?ssl-mode=required"]
+    {
+        assert_eq!(refused(connect(url)).await.0, "url", "{url}");
+    }
 }
 
 #[cfg(feature = "sqlite")]

@@ -184,3 +184,13 @@ pub(crate) fn time_of(when: When, now: i64) -> i64 {
         When::At(at) => clock::to_micros(at),
     }
 }
+
+/// Clears away what plain SQL has left behind: a row without content for each task.
+pub(crate) async fn clear_enqueued(session: &mut Session) -> Result<()> {
+    let rows = session.all(Sql::EnqueuedLock, Vec::new(), |row| row.get::<i64>(0)).await?;
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let list = json_list(rows.iter().map(i64::to_string));
+    session.execute(Sql::EnqueuedDelete, values![list]).await.map(drop)
+}

@@ -24,7 +24,7 @@ mod sweep;
 pub(crate) use claim::{claim_alone, recall};
 pub(crate) use control::control;
 pub(crate) use definition::{delete_definition, put_definition};
-pub(crate) use enqueue::enqueue;
+pub(crate) use enqueue::{clear_enqueued, enqueue};
 pub(crate) use lease::{isolate, late_leases, take_over};
 pub(crate) use promote::promote;
 pub(crate) use queue::put_queue;

@@ -79,7 +79,7 @@ pub(crate) async fn find_places(session: &mut Session, spots: &[&Spot]) -> Resul
         return Ok(Vec::new());
     }
     let mut sorted = spots.to_vec();
-    sorted.sort_by(|a, b| (a.run_at, a.task).cmp(&(b.run_at, b.task)));
+    sorted.sort_by_key(|spot| (spot.run_at, spot.task));
     let list = crate::convert::json_list(
         sorted.iter().map(|spot| format!("[{},{}]", spot.run_at, spot.task)),
     );
