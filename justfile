@@ -8,6 +8,10 @@ default:
 test:
     cargo xtask test
 
+# Database servers for the tests: until Ctrl-C, or for as long as a command runs.
+servers *command:
+    cargo xtask servers {{ if command == "" { "" } else { "-- " + command } }}
+
 # Format, lints, documentation, and the rules of the house.
 lint:
     cargo xtask lint

@@ -12,11 +12,12 @@ mod links;
 mod lint;
 mod metadata;
 mod screen;
+mod servers;
 mod step;
 mod tally;
 mod test;
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -36,8 +37,17 @@ enum Command {
     Lint,
     /// Writes the parts of the documentation that are made from code.
     Docs,
+    /// Runs database servers for the tests, until Ctrl-C or for as long as a command runs.
+    Servers {
+        /// The command, which finds the servers in its environment.
+        #[arg(last = true)]
+        command: Vec<OsString>,
+    },
     /// Checks what takes longer: a release build, the oldest rusqlite, other libraries beside ours.
     CheckMore,
+    /// Runs one database server until its standard input is closed; for this program only.
+    #[command(name = servers::SUPERVISE, hide = true)]
+    Supervise,
 }
 
 fn main() -> ExitCode {
@@ -45,7 +55,9 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lint => lint::run(),
         Command::Docs => docs::run(),
+        Command::Servers { command } => servers::run(&command),
         Command::CheckMore => check_more::run(),
+        Command::Supervise => servers::supervise(),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

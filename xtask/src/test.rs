@@ -9,12 +9,17 @@ use crate::{
     Result, environment,
     metadata::{root, target_folder},
     screen::say,
+    servers::Servers,
     step::{Steps, Tests, cargo},
 };
 
 /// Runs all tests; whether all passed.
 pub(crate) fn run() -> Result<bool> {
     environment::prepare()?;
+    let servers = Servers::for_workspace()?;
+    for server in servers.describe() {
+        say(&server);
+    }
 
     let mut steps = Steps::default();
     steps.command(
@@ -26,7 +31,7 @@ pub(crate) fn run() -> Result<bool> {
     steps.command(
         "all tests",
         Tests::Some,
-        &mut cargo(&[
+        servers.tell(&mut cargo(&[
             "test",
             "--workspace",
             "--lib",
@@ -34,12 +39,12 @@ pub(crate) fn run() -> Result<bool> {
             "--tests",
             "--locked",
             "--no-fail-fast",
-        ]),
+        ])),
     )?;
     steps.command(
         "examples in the documentation",
         Tests::Some,
-        &mut cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"]),
+        servers.tell(&mut cargo(&["test", "--workspace", "--doc", "--locked", "--no-fail-fast"])),
     )?;
     // A build of its own: in the workspace's other crates would turn the feature on again.
     steps.command(

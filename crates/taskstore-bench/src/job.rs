@@ -78,6 +78,16 @@ impl Seen {
     pub(crate) fn duplicates(&self) -> u64 {
         self.again.load(Ordering::Relaxed)
     }
+
+    /// How many times any has run.
+    pub(crate) fn runs(&self) -> u64 {
+        self.once.load(Ordering::Relaxed) + self.duplicates()
+    }
+
+    /// Which have run, a bit for each.
+    pub(crate) fn words(&self) -> Vec<u64> {
+        self.bits.iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    }
 }
 
 /// The handler that only counts.

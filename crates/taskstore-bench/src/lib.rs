@@ -7,23 +7,22 @@
 //! Architecture invariant: nothing here is used by another crate, and no figure is typed by a person.
 
 mod bench;
+mod engine;
 mod job;
-mod log_meter;
 mod machine;
 mod meter;
 mod part;
-mod place;
 mod plan;
 mod report;
 mod sample;
 mod stats;
 mod workload;
 
-pub use bench::run;
+pub use bench::{Progress, run};
+pub use engine::{Place, without_password};
 pub use part::{Part, play};
-pub use place::Place;
 pub use plan::{Case, Plan, Size};
-pub use report::{Line, Ratio, Report};
+pub use report::{Found, Line, Ratio, Report};
 pub use sample::{Figure, Sample};
 pub use stats::{Spread, percentile};
 

@@ -14,8 +14,6 @@ pub struct Machine {
     pub version: String,
     /// Whether the program was built with optimizations.
     pub optimized: bool,
-    /// The version of SQLite.
-    pub sqlite: String,
     /// The model of the processor.
     pub processor: Option<String>,
     /// How many cores this process may use.
@@ -24,12 +22,12 @@ pub struct Machine {
     pub memory_gigabytes: Option<f64>,
     /// The operating system.
     pub system: String,
-    /// The file system of the folder that holds the database.
+    /// The file system of the disk that is measured.
     pub file_system: Option<String>,
 }
 
 impl Machine {
-    /// This one, with a database in this folder.
+    /// This one, with its disk where this folder lies.
     pub(crate) fn this(folder: &Path) -> Self {
         let day = format_description!("[year]-[month]-[day]");
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease");
@@ -37,7 +35,6 @@ impl Machine {
             date: UtcDateTime::now().format(day).unwrap_or_default(),
             version: version(),
             optimized: !cfg!(debug_assertions),
-            sqlite: rusqlite::version().into(),
             processor: field("/proc/cpuinfo", "model name"),
             cores: thread::available_parallelism().map_or(1, usize::from),
             memory_gigabytes: field("/proc/meminfo", "MemTotal").and_then(|text| gigabytes(&text)),

@@ -29,7 +29,7 @@ pub struct Case {
 pub(crate) enum Work {
     Disk { lasts: Duration },
     Enqueue { callers: usize, per_call: usize, lasts: Duration },
-    Drain { bytes: usize, tasks: u64 },
+    Drain { bytes: usize, tasks: u64, processes: usize },
     Naive { lasts: Duration },
     PickUp { tasks: u64, across: bool },
     Idle { lasts: Duration },
@@ -74,6 +74,7 @@ pub(crate) const ENQUEUE_1: &str = "enqueue, 1 caller";
 pub(crate) const ENQUEUE_64: &str = "enqueue, 64 callers";
 pub(crate) const ENQUEUE_BULK: &str = "enqueue, 1,000 at once";
 pub(crate) const DRAIN_10_B: &str = "drain, 10 B";
+pub(crate) const DRAIN_BY_4: &str = "drain, 10 B, 4 processes";
 pub(crate) const DRAIN_1_KB: &str = "drain, 1 kB";
 pub(crate) const DRAIN_10_KB: &str = "drain, 10 kB";
 pub(crate) const NAIVE: &str = "naive, 10 B";
@@ -88,16 +89,18 @@ impl Plan {
             Size::Tiny => (Duration::from_millis(50), [300, 200, 100], 5),
         };
         let enqueue = |callers, per_call| Work::Enqueue { callers, per_call, lasts };
+        let drain = |bytes, tasks, processes| Work::Drain { bytes, tasks, processes };
         let [small, middle, large] = tasks;
         let work = [
             ("disk, 4 KiB written and synced", Work::Disk { lasts: lasts / 2 }),
             (ENQUEUE_1, enqueue(1, 1)),
             (ENQUEUE_64, enqueue(64, 1)),
             (ENQUEUE_BULK, enqueue(1, 1_000)),
-            (DRAIN_10_B, Work::Drain { bytes: 10, tasks: small }),
+            (DRAIN_10_B, drain(10, small, 1)),
+            (DRAIN_BY_4, drain(10, small, 4)),
             (NAIVE, Work::Naive { lasts }),
-            (DRAIN_1_KB, Work::Drain { bytes: 1_000, tasks: middle }),
-            (DRAIN_10_KB, Work::Drain { bytes: 10_000, tasks: large }),
+            (DRAIN_1_KB, drain(1_000, middle, 1)),
+            (DRAIN_10_KB, drain(10_000, large, 1)),
             ("pick-up, in process", Work::PickUp { tasks: picked, across: false }),
             ("pick-up, across processes", Work::PickUp { tasks: picked, across: true }),
             ("idle runner", Work::Idle { lasts: lasts * 2 }),

@@ -15,9 +15,9 @@ pub enum Figure {
     TasksPerSecond,
     /// CPU time of the measured process, user and system, in microseconds per task.
     CpuMicrosPerTask,
-    /// Bytes that went into the write-ahead log, per task.
+    /// Bytes that went into the log that makes commits durable, per task.
     LogBytesPerTask,
-    /// Write transactions per task.
+    /// Transactions per task.
     CommitsPerTask,
     /// The most memory that the measured process had resident, in MB (of 1,000,000 bytes).
     PeakMegabytes,
@@ -31,7 +31,7 @@ pub enum Figure {
     P99Millis,
     /// CPU time of the measured process, in percent of one core.
     CpuPercent,
-    /// Write transactions per second.
+    /// Transactions per second.
     CommitsPerSecond,
 }
 
@@ -42,7 +42,7 @@ impl Figure {
         match self {
             Self::TasksPerSecond => "tasks/s",
             Self::CpuMicrosPerTask => "CPU µs/task",
-            Self::LogBytesPerTask => "WAL B/task",
+            Self::LogBytesPerTask => "log B/task",
             Self::CommitsPerTask => "commits/task",
             Self::PeakMegabytes => "peak MB",
             Self::Duplicates => "run twice",
@@ -52,6 +52,16 @@ impl Figure {
             Self::CpuPercent => "CPU % of a core",
             Self::CommitsPerSecond => "commits/s",
         }
+    }
+}
+
+/// The database's part of what a case costs, in a table of its own.
+const OF_DATABASE: [Figure; 2] = [Figure::LogBytesPerTask, Figure::CommitsPerTask];
+
+impl Figure {
+    /// Whether it says what the database did, and not what the measured process did.
+    pub(crate) fn is_of_database(self) -> bool {
+        OF_DATABASE.contains(&self)
     }
 }
 

@@ -1,3 +1,4 @@
--- It is so no more.
--- 1 status 2 task
-DELETE FROM task_aside WHERE status=? AND task=?;
+-- They are so no more.
+-- 1 [[status,task],..]
+DELETE a FROM JSON_TABLE(?,'$[*]' COLUMNS(status TINYINT PATH '$[0]',task BIGINT PATH '$[1]')) j
+ STRAIGHT_JOIN task_aside a FORCE INDEX(PRIMARY) ON a.status=j.status AND a.task=j.task;

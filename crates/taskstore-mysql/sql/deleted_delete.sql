@@ -1,3 +1,4 @@
--- It comes back, or goes for good.
--- 1 deleted_at 2 task
-DELETE FROM task_deleted WHERE deleted_at=? AND task=?;
+-- They come back, or go for good.
+-- 1 [[deleted_at,task],..]
+DELETE x FROM JSON_TABLE(?,'$[*]' COLUMNS(deleted_at BIGINT PATH '$[0]',task BIGINT PATH '$[1]')) j
+ STRAIGHT_JOIN task_deleted x FORCE INDEX(PRIMARY) ON x.deleted_at=j.deleted_at AND x.task=j.task;

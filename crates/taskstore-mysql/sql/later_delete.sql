@@ -1,3 +1,4 @@
--- Unplace, always tried first: a task moves from later to ready and never back by itself, so found in neither means running.
--- 1 run_at 2 task
-DELETE FROM task_later WHERE run_at=? AND task=?;
+-- Unplace what waits for its time.
+-- 1 [[run_at,task],..]
+DELETE w FROM JSON_TABLE(?,'$[*]' COLUMNS(run_at BIGINT PATH '$[0]',task BIGINT PATH '$[1]')) j
+ STRAIGHT_JOIN task_later w FORCE INDEX(PRIMARY) ON w.run_at=j.run_at AND w.task=j.task;

@@ -54,9 +54,10 @@ fn code(error: &Error) -> Option<u16> {
     }
 }
 
-/// Whether the same transaction may well go through when it is done anew.
+/// Whether the same transaction may well go through when it is done anew. A duplicate is one of them:
+/// what is there already is looked for first, so it came meanwhile, and is found now.
 pub(crate) fn is_once_more(error: &Error) -> bool {
-    code(error).is_some_and(|code| ONCE_MORE.contains(&code))
+    code(error).is_some_and(|code| ONCE_MORE.contains(&code) || code == DUPLICATE)
 }
 
 /// Whether a unique key refused a row.

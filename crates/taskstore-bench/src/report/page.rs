@@ -12,8 +12,10 @@ that it found, round by round, is in [performance.json](performance.json).
 const HOW: &str = "\
 ## How to read it
 
-- Each case was measured once in every round, all of them in turn. A cell gives the median of the
-  rounds, and in brackets the least and the most.
+- Each case was measured once in every round, all of them in turn, on every engine. A cell gives the
+  median of the rounds, and in brackets the least and the most.
+- Engines are here to be looked at one by one: they wait for other things before they call a commit
+  durable (the column *durability*), and each was measured with the settings that it comes with.
 - Rates depend on the machine, above all on what a durable write costs there; *the disk alone* says
   what that was. Ratios within one round say more than rates, and rates of different runs cannot be
   compared. The ratio to the naive queue grows with that cost, because the naive queue pays it twice
@@ -21,20 +23,18 @@ const HOW: &str = "\
   what a virtual machine takes for one, says *done* within a fraction of that.
 - Where other programs kept cores busy, rates are too low and times too long, and p99 above all.
 - Each case runs in a process of its own on an empty database: CPU time and memory are those of the
-  process that does the work, without the one that filled the queue. CPU time is read in steps of
-  10 ms.
-- WAL bytes are those of the frames that were written into the write-ahead log, whether or not a
-  checkpoint made room meanwhile.
+  process that does the work, without the one that filled the queue; of several processes, the CPU
+  time of all and the memory of the largest. CPU time is read in steps of 10 ms.
 
 ## What the cases do
 
 | case | what |
 | --- | --- |
 | enqueue | Tasks of some 10 bytes are enqueued for a while, without a runner. *1 caller* waits for each before the next; *64 callers* do so at the same time; *1,000 at once* is `enqueue_many`. |
-| drain | A runner with default settings empties a full queue; the handler only counts. The time is from its start until the end of every task is saved and it has stopped. *run twice* counts tasks that ran more than once, *given back* those that the runner took ahead of its free slots and returned before they ran. |
+| drain | A runner with default settings empties a full queue; the handler only counts. The time is from its start until the end of every task is saved and it has stopped. *run twice* counts tasks that ran more than once, *given back* those that the runner took ahead of its free slots and returned before they ran. *4 processes* do it together, each a runner with default settings. |
 | naive | The queue that everybody writes first, on the same driver with the same durability: one transaction takes a row and marks it as running, the work is done, a second one marks it as done; one at a time. |
 | pick-up | A runner waits, one task is enqueued every 20 ms. The time is from the return of enqueueing to the first line of the handler; below zero when the handler was faster than the return. |
-| idle runner | A runner with default settings and nothing to do. Commits count those of its start and stop. |
+| idle runner | A runner with default settings and nothing to do. Neither its start nor its stop counts. |
 | disk | 4 KiB are written into a file and synced (`fdatasync`), again and again. |
 ";
 
@@ -47,8 +47,18 @@ pub(super) fn page(report: &Report, command: &str) -> String {
     }
     page.push_str("\nTo run it again, on a machine that has nothing else to do:\n\n");
     page.push_str(&format!("```console\n$ {command}\n```\n\n"));
-    for table in report.tables() {
+    for table in report.glance().iter().chain(&report.disk_table()) {
         page.push_str(&format!("## {}\n\n{}\n", table.title, table.to_markdown()));
+    }
+    for found in &report.engines {
+        page.push_str(&format!("## {}\n\n", found.engine));
+        for note in &found.notes {
+            page.push_str(&format!("- {note}\n"));
+        }
+        for table in found.tables() {
+            page.push_str(&format!("\n### {}\n\n{}", table.title, table.to_markdown()));
+        }
+        page.push('\n');
     }
     page + HOW
 }
@@ -61,13 +71,11 @@ pub(super) fn facts(report: &Report) -> Vec<String> {
         .memory_gigabytes
         .map_or_else(String::new, |gigabytes| format!(", {} GB of memory", figure_text(gigabytes)));
     let disk = machine.file_system.as_deref().map_or_else(String::new, |kind| format!(", {kind}"));
+    let engines: Vec<&str> = report.engines.iter().map(|found| &*found.engine).collect();
     let mut facts = vec![
-        format!("{}, taskstore {}, SQLite {}", machine.date, machine.version, machine.sqlite),
+        format!("{}, taskstore {}, {}", machine.date, machine.version, engines.join(", ")),
         format!("{processor}, {} cores{memory}, {}{disk}", machine.cores, machine.system),
         format!("rounds: {}, every case once in each", report.rounds),
-        "SQLite in WAL mode; FULL: a commit counts when it is on the disk; NORMAL: when the \
-         operating system has it"
-            .into(),
     ];
     if let Some(cores) = report.cores_used_by_others {
         facts.push(format!(

@@ -35,6 +35,10 @@ impl Table {
         line(&self.head) + &rule + &self.rows.iter().map(line).collect::<String>()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     fn lines(&self) -> impl Iterator<Item = &Vec<String>> {
         std::iter::once(&self.head).chain(&self.rows)
     }

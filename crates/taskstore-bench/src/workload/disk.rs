@@ -9,14 +9,16 @@ use std::{
 };
 
 use super::millis;
-use crate::{Part, Result, Sample, part::Stage, place::Place};
+use crate::{Part, Result, Sample, part::Stage};
 
 /// Overwritten in a ring, as SQLite's log is after a checkpoint.
 const BLOCKS: usize = 256;
 const BLOCK: [u8; 4096] = [7; 4096];
 
-pub(crate) async fn measure(stage: &Stage, place: &Place, lasts: Duration) -> Result<Sample> {
-    stage.play(&Part::Disk { path: place.path().into(), lasts }).await
+/// On the disk that this folder lies on.
+pub(crate) async fn measure(stage: &Stage, folder: &Path, lasts: Duration) -> Result<Sample> {
+    let file = tempfile::Builder::new().prefix(".taskstore-bench-").tempfile_in(folder)?;
+    stage.play(&Part::Disk { path: file.path().into(), lasts }).await
 }
 
 pub(crate) fn part(path: &Path, lasts: Duration) -> Result<Sample> {

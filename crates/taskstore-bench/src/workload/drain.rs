@@ -6,10 +6,10 @@ use std::time::Instant;
 use super::{fill as fill_store, micros, watched};
 use crate::{
     Figure, Part, Result, Sample,
+    engine::{self, Engine},
     job::{Count, Job, Seen},
     meter,
     part::Stage,
-    place::Place,
 };
 
 /// So many tasks are enqueued in one call.
@@ -17,19 +17,15 @@ const FILL_TASKS: u64 = 2_000;
 
 pub(crate) async fn measure(
     stage: &Stage,
-    place: &Place,
+    engine: &dyn Engine,
     bytes: usize,
     tasks: u64,
 ) -> Result<Sample> {
-    fill_store(stage, place, bytes, tasks).await?;
-    let part = Part::Drain { url: place.url().into(), tasks };
-    let (sample, written) = watched(stage, place, &part).await?;
-    Ok(sample
-        .with_per_task(Figure::LogBytesPerTask, written.bytes as f64)
-        .with_per_task(Figure::CommitsPerTask, written.commits as f64))
+    fill_store(stage, engine, bytes, tasks).await?;
+    watched(stage, engine, &Part::Drain { url: engine.url().into(), tasks }).await
 }
 
-/// Makes the store, enqueues the jobs, and leaves an empty log behind.
+/// Makes the store, and enqueues the jobs.
 pub(crate) async fn fill(url: &str, bytes: usize, tasks: u64) -> Result<()> {
     let store = taskstore::connect(url).auto_migrate(true).await?;
     store.register(Count(Seen::none_of(0)?)).await?;
@@ -37,11 +33,7 @@ pub(crate) async fn fill(url: &str, bytes: usize, tasks: u64) -> Result<()> {
         let jobs = (first..tasks.min(first + FILL_TASKS)).map(|id| Job::sized(id, bytes));
         store.enqueue_many::<Count>(jobs).await?;
     }
-    let path = taskstore::sqlite::SqliteOptions::from_url(url)?.path().to_owned();
-    let connection = rusqlite::Connection::open(path)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+    engine::after_fill(url).await
 }
 
 pub(crate) async fn part(url: &str, tasks: u64) -> Result<Sample> {

@@ -8,25 +8,22 @@ use tokio::task::JoinSet;
 use super::{fill, micros, watched};
 use crate::{
     Figure, Part, Result, Sample,
+    engine::Engine,
     job::{Count, Job, Seen},
     meter,
     part::Stage,
-    place::Place,
 };
 
 pub(crate) async fn measure(
     stage: &Stage,
-    place: &Place,
+    engine: &dyn Engine,
     callers: usize,
     per_call: usize,
     lasts: Duration,
 ) -> Result<Sample> {
-    fill(stage, place, 0, 0).await?;
-    let part = Part::Enqueue { url: place.url().into(), callers, per_call, lasts };
-    let (sample, written) = watched(stage, place, &part).await?;
-    Ok(sample
-        .with_per_task(Figure::LogBytesPerTask, written.bytes as f64)
-        .with_per_task(Figure::CommitsPerTask, written.commits as f64))
+    fill(stage, engine, 0, 0).await?;
+    let part = Part::Enqueue { url: engine.url().into(), callers, per_call, lasts };
+    watched(stage, engine, &part).await
 }
 
 pub(crate) async fn part(

@@ -1,12 +1,11 @@
 //! One file for each thing that is measured: how it is directed, and the parts that it is made of.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use crate::{
-    Part, Result, Sample,
-    log_meter::{LogMeter, Written},
+    Figure, Part, Result, Sample,
+    engine::{Counter, Engine, Reading},
     part::Stage,
-    place::Place,
     plan::Work,
 };
 
@@ -16,36 +15,62 @@ pub(crate) mod enqueue;
 pub(crate) mod idle;
 pub(crate) mod naive;
 pub(crate) mod pick_up;
+pub(crate) mod share;
 
-/// Measures it once, on an empty database.
-pub(crate) async fn measure(stage: &Stage, place: &Place, work: &Work) -> Result<Sample> {
-    place.clear()?;
-    let sample = match *work {
-        Work::Disk { lasts } => disk::measure(stage, place, lasts).await,
-        Work::Enqueue { callers, per_call, lasts } => {
-            enqueue::measure(stage, place, callers, per_call, lasts).await
-        }
-        Work::Drain { bytes, tasks } => drain::measure(stage, place, bytes, tasks).await,
-        Work::Naive { lasts } => naive::measure(stage, place, lasts).await,
-        Work::PickUp { tasks, across: false } => pick_up::measure(stage, place, tasks).await,
-        Work::PickUp { tasks, across: true } => pick_up::measure_across(stage, place, tasks).await,
-        Work::Idle { lasts } => idle::measure(stage, place, lasts).await,
-    };
-    place.clear()?;
+/// Measures it once, on an empty database; a disk where this folder lies.
+pub(crate) async fn measure(
+    stage: &Stage,
+    engine: &mut dyn Engine,
+    folder: &Path,
+    work: &Work,
+) -> Result<Sample> {
+    if let Work::Disk { lasts } = *work {
+        return disk::measure(stage, folder, lasts).await;
+    }
+    engine.make().await?;
+    let sample = measure_here(stage, engine, work).await;
+    engine.remove().await?;
     sample
 }
 
-/// Makes a store with so many jobs.
-async fn fill(stage: &Stage, place: &Place, bytes: usize, tasks: u64) -> Result<()> {
-    stage.play(&Part::Fill { url: place.url().into(), bytes, tasks }).await
+async fn measure_here(stage: &Stage, engine: &dyn Engine, work: &Work) -> Result<Sample> {
+    match *work {
+        Work::Disk { .. } => Err("a disk is no engine".into()),
+        Work::Enqueue { callers, per_call, lasts } => {
+            enqueue::measure(stage, engine, callers, per_call, lasts).await
+        }
+        Work::Drain { bytes, tasks, processes: 1 } => {
+            drain::measure(stage, engine, bytes, tasks / engine.slowness()).await
+        }
+        Work::Drain { bytes, tasks, processes } => {
+            share::measure(stage, engine, bytes, tasks / engine.slowness(), processes).await
+        }
+        Work::Naive { lasts } => naive::measure(stage, engine, lasts).await,
+        Work::PickUp { tasks, across: false } => pick_up::measure(stage, engine, tasks).await,
+        Work::PickUp { tasks, across: true } => pick_up::measure_across(stage, engine, tasks).await,
+        Work::Idle { lasts } => idle::measure(stage, engine, lasts).await,
+    }
 }
 
-/// Does the part, and says what it has written into the log.
-async fn watched(stage: &Stage, place: &Place, part: &Part) -> Result<(Sample, Written)> {
-    let meter = LogMeter::start(place.path())?;
-    let sample = stage.play(part).await;
-    let written = meter.stop()?;
-    Ok((sample?, written))
+/// Makes a store with so many jobs.
+async fn fill(stage: &Stage, engine: &dyn Engine, bytes: usize, tasks: u64) -> Result<()> {
+    stage.play(&Part::Fill { url: engine.url().into(), bytes, tasks }).await
+}
+
+/// Does the part, and adds what the database did for it.
+async fn watched(stage: &Stage, engine: &dyn Engine, part: &Part) -> Result<Sample> {
+    let mut meter = engine.meter().await?;
+    let before = meter.read().await?;
+    let sample: Sample = stage.play(part).await?;
+    meter.alone().await?;
+    Ok(with_counted(sample, &meter.read().await?.since(&before)))
+}
+
+/// What the database did for these tasks.
+fn with_counted(sample: Sample, counted: &Reading) -> Sample {
+    sample
+        .with_per_task(Figure::LogBytesPerTask, counted.get(Counter::LogBytes))
+        .with_per_task(Figure::CommitsPerTask, counted.get(Counter::Commits))
 }
 
 fn millis(time: Duration) -> f64 {

@@ -6,13 +6,12 @@
 
 use std::{
     collections::HashMap,
-    io::{self, Write as _},
+    io,
     time::{Duration, Instant, SystemTime},
 };
 
 use taskstore::{Store, TaskContext, TaskHandler, TaskResult};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader},
     sync::mpsc::{UnboundedSender, unbounded_channel},
     time::{MissedTickBehavior, interval, timeout},
 };
@@ -20,9 +19,9 @@ use tokio::{
 use super::fill;
 use crate::{
     Part, Result, Sample,
+    engine::Engine,
     job::{Count, Job},
-    part::Stage,
-    place::Place,
+    part::{Player, Stage, dismissed, say},
 };
 
 const EVERY: Duration = Duration::from_millis(20);
@@ -31,37 +30,36 @@ const START_MAX: Duration = Duration::from_secs(30);
 /// What a runner says when it waits for work.
 const READY: &str = "ready";
 
-pub(crate) async fn measure(stage: &Stage, place: &Place, tasks: u64) -> Result<Sample> {
-    fill(stage, place, 0, 0).await?;
-    stage.play(&Part::PickUp { url: place.url().into(), tasks }).await
+pub(crate) async fn measure(stage: &Stage, engine: &dyn Engine, tasks: u64) -> Result<Sample> {
+    fill(stage, engine, 0, 0).await?;
+    stage.play(&Part::PickUp { url: engine.url().into(), tasks }).await
 }
 
-pub(crate) async fn measure_across(stage: &Stage, place: &Place, tasks: u64) -> Result<Sample> {
-    fill(stage, place, 0, 0).await?;
-    let url = || place.url().to_owned();
-    let mut runner = stage.start(&Part::Serve { url: url() })?;
-    let said = runner.stdout.take().ok_or("the runner has no output")?;
-    let mut lines = BufReader::new(said).lines();
-    let mut next = async || -> Result<String> {
-        let line = timeout(START_MAX, lines.next_line()).await.map_err(|_| "no task started")??;
-        line.ok_or_else(|| "the runner ended too early".into())
-    };
-    while next().await? != READY {}
+pub(crate) async fn measure_across(
+    stage: &Stage,
+    engine: &dyn Engine,
+    tasks: u64,
+) -> Result<Sample> {
+    fill(stage, engine, 0, 0).await?;
+    let url = || engine.url().to_owned();
+    let mut runner = stage.start(&Part::Serve { url: url() }).await?;
+    runner.hear_out(READY).await?;
 
     let returned: HashMap<u64, u64> = stage.play(&Part::PutDown { url: url(), tasks }).await?;
     let mut times = Vec::new();
     for _ in 0..tasks {
-        let (id, started): (u64, u64) = serde_json::from_str(&next().await?)?;
+        let (id, started) = start_of_one(&mut runner).await?;
         let returned = returned.get(&id).ok_or("a task started that nobody enqueued")?;
         times.push((started as f64 - *returned as f64) / 1e6);
     }
 
-    drop(runner.stdin.take());
-    let status = runner.wait().await?;
-    if !status.success() {
-        return Err(format!("the runner failed: {status}").into());
-    }
+    let () = runner.dismiss().await?;
     Ok(Sample::new(tasks).with_times(&times))
+}
+
+async fn start_of_one(runner: &mut Player) -> Result<(u64, u64)> {
+    let line = timeout(START_MAX, runner.hear()).await.map_err(|_| "no task started")??;
+    Ok(serde_json::from_str(&line)?)
 }
 
 /// A handler that says when it starts.
@@ -131,7 +129,7 @@ pub(crate) async fn serve(url: &str) -> Result<()> {
         .await?;
     let runner = store.runner().start().await?;
     say(READY)?;
-    tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+    dismissed().await?;
     runner.stop().await;
     Ok(())
 }
@@ -139,12 +137,6 @@ pub(crate) async fn serve(url: &str) -> Result<()> {
 async fn enqueue(store: &Store, id: u64) -> Result<()> {
     store.enqueue::<Count>(Job::sized(id, 0)).await?;
     Ok(())
-}
-
-fn say(line: &str) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    writeln!(out, "{line}")?;
-    out.flush()
 }
 
 fn nanos() -> io::Result<u64> {

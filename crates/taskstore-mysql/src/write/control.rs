@@ -1,6 +1,10 @@
 //! What anyone may ask for, without a lease.
+//!
+//! All records are locked first, in their order, and then the places of those that are active. The
+//! moves are made in memory, and what they have changed is written at the end, a statement for each
+//! table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use taskstore_core::{
     QueueName, Result, Status, TaskId, UniqueHash,
@@ -9,18 +13,18 @@ use taskstore_core::{
 };
 
 use super::{
+    changes::Changes,
     enqueue::{take_keys, time_of},
     place::{Place, Spot, find_places},
-    result::{Ending, list_aside, unlist_aside},
+    result::Ending,
 };
 use crate::{
-    convert::{hex, json_list, seqs_json, seqs_of, status, status_code, time},
+    convert::{seqs_json, seqs_of, status, status_code, time},
     session::{Row, Session, values},
     sql::Sql,
 };
 
-/// Makes a move with each task, in the order of the request. All records are locked first, in their
-/// order, and then the places of those that are active.
+/// Makes a move with each task, in the order of the request.
 pub(crate) async fn control(session: &mut Session, request: &Control) -> Result<Vec<Outcome>> {
     let seqs = seqs_of(session, request.ids.iter().copied()).await?;
     if seqs.is_empty() {
@@ -28,107 +32,109 @@ pub(crate) async fn control(session: &mut Session, request: &Control) -> Result<
     }
     let list = seqs_json(seqs.values().copied());
     let rows = session.all(Sql::ControlRead, values![list], Record::read).await?;
-    let mut records: HashMap<i64, Record> = rows.into_iter().map(|row| (row.seq, row)).collect();
+    let mut records: BTreeMap<i64, Record> = rows.into_iter().map(|row| (row.seq, row)).collect();
     let now = session.now(request.now).await?;
     place_all(session, &mut records).await?;
+    let mut changes = Changes::default();
+    let mut gone = HashMap::new();
     let mut outcomes = Vec::with_capacity(request.ids.len());
     for id in &request.ids {
         let record = seqs.get(id).and_then(|seq| records.get_mut(seq)).filter(|row| !row.purged);
         outcomes.push(match record {
             None => Outcome::Missing,
-            Some(record) => control_one(session, *id, record, request, now).await?,
+            Some(record) => {
+                let mut subject =
+                    Subject { session, record, changes: &mut changes, gone: &mut gone, now };
+                subject.make(request).await?
+            }
         });
     }
+    changes.store(session, records.values(), now).await?;
     Ok(outcomes)
 }
 
 /// Where the active ones are. From here on they stay there until the end of the transaction.
-async fn place_all(session: &mut Session, records: &mut HashMap<i64, Record>) -> Result<()> {
-    let active = records.values().filter(|record| record.status == 0);
+async fn place_all(session: &mut Session, records: &mut BTreeMap<i64, Record>) -> Result<()> {
+    let active = records.values().filter(|record| record.now.status == 0);
     let spots: Vec<_> = active.map(Record::spot).collect::<Result<_>>()?;
     let places = find_places(session, &spots.iter().collect::<Vec<_>>()).await?;
     for (spot, place) in spots.iter().zip(places) {
         if let Some(record) = records.get_mut(&spot.task) {
-            record.place = Some(place);
+            record.before.place = Some(place);
+            record.now.place = Some(place);
         }
     }
     Ok(())
 }
 
-async fn control_one(
-    session: &mut Session,
-    id: TaskId,
-    record: &mut Record,
-    request: &Control,
-    now: i64,
-) -> Result<Outcome> {
-    let wants_deleted = matches!(request.to, Move::Restore);
-    let wants_any = matches!(request.to, Move::Purge { .. });
-    if !wants_any && time(record.deleted_at).is_some() != wants_deleted {
-        return Ok(Outcome::Missing);
-    }
-    let from = status(record.status, record.place != Some(Place::Leased))?;
-    if !request.from.contains(&from) {
-        return Ok(Outcome::Refused(from));
-    }
-    let spot = record.spot()?;
-    let mut task = Subject { session, id, record, spot, from, now };
-    match &request.to {
-        Move::Cancel { reason } => task.cancel(Some(reason), false).await,
-        Move::Delete => task.delete().await,
-        Move::Restore => task.hide(0).await,
-        Move::Purge { before } => task.purge(before.map(clock::to_micros)).await,
-        Move::Pause => task.pause().await,
-        Move::Resume => task.resume().await,
-        Move::Requeue { parameters } => task.requeue(parameters.as_deref().map(|p| p.get())).await,
-        Move::Reschedule { when, priority, queue } => {
-            task.reschedule(*when, *priority, queue.as_ref()).await
-        }
-    }
+/// A record, as `control_read` has read it, and as it is to be.
+pub(crate) struct Record {
+    pub(crate) seq: i64,
+    pub(crate) id: TaskId,
+    pub(crate) definition: i64,
+    pub(crate) key: Option<Vec<u8>>,
+    pub(crate) before: State,
+    pub(crate) now: State,
+    pub(crate) purged: bool,
 }
 
-/// The record as `control_read` reads it, and where it is; kept up to date, for an id may be named
-/// twice.
-struct Record {
-    seq: i64,
-    queue: String,
-    priority: i64,
-    run_at: i64,
-    status: i64,
-    definition: i64,
-    key: Option<Vec<u8>>,
-    deleted_at: i64,
-    turn: i64,
-    completed_at: i64,
-    place: Option<Place>,
-    purged: bool,
+/// What moves change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct State {
+    pub(crate) queue: String,
+    pub(crate) priority: i64,
+    pub(crate) run_at: i64,
+    pub(crate) status: i64,
+    pub(crate) turn: i64,
+    pub(crate) attempts: i64,
+    pub(crate) suspect: bool,
+    pub(crate) completed_at: i64,
+    pub(crate) deleted_at: i64,
+    pub(crate) cancel_at: i64,
+    /// Where it is, if it is active.
+    pub(crate) place: Option<Place>,
+    /// It begins anew: what it has said of its progress is void.
+    pub(crate) fresh: bool,
+    /// A move was made, even if it changed nothing but the time of the last change.
+    pub(crate) touched: bool,
 }
 
 impl Record {
     fn read(row: &Row) -> Result<Self> {
+        let state = State {
+            queue: row.get(4)?,
+            priority: row.get(5)?,
+            run_at: row.get(6)?,
+            status: row.get(7)?,
+            turn: row.get(8)?,
+            attempts: row.get(9)?,
+            suspect: row.get(10)?,
+            completed_at: row.get(11)?,
+            deleted_at: row.get(12)?,
+            cancel_at: row.get(13)?,
+            place: None,
+            fresh: false,
+            touched: false,
+        };
         Ok(Self {
             seq: row.get(0)?,
-            queue: row.get(2)?,
-            priority: row.get(3)?,
-            run_at: row.get(4)?,
-            status: row.get(5)?,
-            definition: row.get(6)?,
-            key: row.get(7)?,
-            deleted_at: row.get(8)?,
-            turn: row.get(9)?,
-            completed_at: row.get(10)?,
-            place: None,
+            id: row.get::<String>(1)?.parse()?,
+            definition: row.get(2)?,
+            key: row.get(3)?,
+            before: state.clone(),
+            now: state,
             purged: false,
         })
     }
 
-    fn spot(&self) -> Result<Spot> {
+    /// Where it waits, or would.
+    pub(crate) fn spot(&self) -> Result<Spot> {
         Ok(Spot {
             task: self.seq,
             definition: self.definition,
-            queue: QueueName::new(&self.queue)?,
-            priority: self.priority,
-            run_at: self.run_at,
+            queue: QueueName::new(&self.now.queue)?,
+            priority: self.now.priority,
+            run_at: self.now.run_at,
         })
     }
 
@@ -137,222 +143,175 @@ impl Record {
     }
 }
 
-/// A task that the lifecycle allows the move for.
+/// A task to make a move with.
 struct Subject<'a> {
     session: &'a mut Session,
-    id: TaskId,
     record: &'a mut Record,
-    spot: Spot,
-    from: Status,
+    changes: &'a mut Changes,
+    /// Whether a definition was deleted for good, as far as it was asked.
+    gone: &'a mut HashMap<i64, bool>,
     now: i64,
 }
 
 impl Subject<'_> {
-    const fn moved(&self, to: Status) -> Outcome {
-        Outcome::Moved { from: self.from, to }
-    }
-
-    /// Takes it from wherever it waits or is listed.
-    async fn leave(&mut self) -> Result<()> {
-        match self.record.place {
-            Some(Place::Later | Place::Ready) => self.spot.unplace(self.session).await,
-            _ => unlist_aside(self.session, self.from, self.record.seq).await,
+    async fn make(&mut self, request: &Control) -> Result<Outcome> {
+        let now = &self.record.now;
+        let wants_deleted = matches!(request.to, Move::Restore);
+        let wants_any = matches!(request.to, Move::Purge { .. });
+        if !wants_any && time(now.deleted_at).is_some() != wants_deleted {
+            return Ok(Outcome::Missing);
         }
-    }
-
-    /// It is no more among those that have ended.
-    async fn unlist_ended(&mut self) -> Result<()> {
-        let record = &*self.record;
-        let key = values![record.status, record.completed_at, record.seq];
-        self.session.execute(Sql::EndedDelete, key).await.map(drop)
-    }
-
-    async fn set_status(&mut self, to: Status, delete: bool) -> Result<()> {
-        let (code, now) = (status_code(to), self.now);
-        let row = values![code, code, code, now, delete, now, now, self.record.seq];
-        self.session.execute(Sql::ControlStatus, row).await?;
-        if delete {
-            self.trash().await?;
+        let from = status(now.status, now.place != Some(Place::Leased))?;
+        if !request.from.contains(&from) {
+            return Ok(Outcome::Refused(from));
         }
-        self.record.status = code;
-        self.record.turn += 1;
-        self.record.place = None;
-        Ok(())
-    }
-
-    /// Notes that it is in the trash since now.
-    async fn trash(&mut self) -> Result<()> {
-        self.record.deleted_at = self.now;
-        self.session.execute(Sql::DeletedInsert, values![self.now, self.record.seq]).await.map(drop)
-    }
-
-    async fn free_key(&mut self) -> Result<()> {
-        let Some(key) = &self.record.key else { return Ok(()) };
-        let list = json_list([format!("[\"{}\",\"{}\"]", hex(key), self.id)].into_iter());
-        self.session.execute(Sql::UniqueDelete, values![list]).await.map(drop)
-    }
-
-    async fn cancel(&mut self, reason: Option<&str>, delete: bool) -> Result<Outcome> {
-        let (task, now) = (self.record.seq, self.now);
-        if self.from == Status::Running {
-            let row = values![now, delete, now, now, task];
-            self.session.execute(Sql::ControlRequest, row).await?;
-            let id = self.id.to_string();
-            self.session.execute(Sql::CancelInsert, values![task, id]).await?;
-            if delete {
-                self.trash().await?;
+        let to = match &request.to {
+            Move::Cancel { reason } => return Ok(self.cancel(from, Some(reason))),
+            Move::Delete => return Ok(self.delete(from)),
+            Move::Restore => {
+                self.record.now.deleted_at = 0;
+                from
             }
-            return Ok(Outcome::Requested);
+            Move::Purge { before } => {
+                if !self.purge(before.map(clock::to_micros)) {
+                    return Ok(Outcome::Refused(from));
+                }
+                from
+            }
+            Move::Pause => self.end_as(Status::Paused, None),
+            Move::Resume => self.resume(),
+            Move::Requeue { parameters } => {
+                match self.requeue(from, parameters.as_deref().map(|p| p.get())).await? {
+                    None => Status::Queued,
+                    Some(refused) => return Ok(refused),
+                }
+            }
+            Move::Reschedule { when, priority, queue } => {
+                self.reschedule(*when, *priority, queue.as_ref());
+                from
+            }
+        };
+        self.record.now.touched = true;
+        Ok(Outcome::Moved { from, to })
+    }
+
+    /// It waits no more, and the turn fences whoever held it.
+    fn end_as(&mut self, to: Status, place: Option<Place>) -> Status {
+        let now = &mut self.record.now;
+        now.status = status_code(to);
+        now.turn += 1;
+        now.place = place;
+        to
+    }
+
+    fn cancel(&mut self, from: Status, reason: Option<&str>) -> Outcome {
+        let state = &mut self.record.now;
+        state.touched = true;
+        if from == Status::Running {
+            // The turn stays, so that its holder, who hears of it with the next beat, can settle it.
+            state.cancel_at = time(state.cancel_at).unwrap_or(self.now);
+            return Outcome::Requested;
         }
-        let turn = self.record.turn;
-        self.leave().await?;
-        self.set_status(Status::Canceled, delete).await?;
-        self.record.completed_at = now;
-        self.free_key().await?;
-        list_aside(self.session, Status::Canceled, task).await?;
-        let ended = values![status_code(Status::Canceled), now, task];
-        self.session.execute(Sql::EndedInsert, ended).await?;
+        let turn = state.turn;
+        // What has ended is not suspect.
+        state.suspect = false;
+        state.completed_at = self.now;
+        let to = self.end_as(Status::Canceled, None);
         if let Some(reason) = reason {
             let ending = Ending {
-                task,
+                task: self.record.seq,
                 turn,
-                status: Status::Canceled,
-                began: now,
-                ended: now,
+                status: to,
+                began: self.now,
+                ended: self.now,
                 owner: None,
                 output: None,
                 error: Some(reason),
             };
-            self.session.execute(Sql::ResultInsert, ending.row()).await?;
+            self.changes.results.push(ending.row());
         }
-        Ok(self.moved(Status::Canceled))
+        Outcome::Moved { from, to }
     }
 
-    async fn delete(&mut self) -> Result<Outcome> {
-        if self.from.has_ended() {
-            return self.hide(self.now).await;
+    fn delete(&mut self, from: Status) -> Outcome {
+        self.record.now.deleted_at = self.now;
+        if from.has_ended() {
+            self.record.now.touched = true;
+            return Outcome::Moved { from, to: from };
         }
-        self.cancel(None, true).await
+        self.cancel(from, None)
     }
 
-    /// Hides it, or with 0 shows it again.
-    async fn hide(&mut self, at: i64) -> Result<Outcome> {
-        let task = self.record.seq;
-        self.session.execute(Sql::ControlHide, values![at, self.now, task]).await?;
-        if time(at).is_some() {
-            self.trash().await?;
-        } else {
-            self.untrash().await?;
+    /// Removes every row of it, if it is old enough. Its lease's list may keep a pair that matches no
+    /// record any more.
+    fn purge(&mut self, before: Option<i64>) -> bool {
+        let now = &self.record.now;
+        let over_since = now.completed_at.max(now.deleted_at);
+        let too_young = before.is_some_and(|before| time(over_since).is_none_or(|at| at >= before));
+        self.record.purged = !too_young;
+        !too_young
+    }
+
+    fn resume(&mut self) -> Status {
+        let place = self.due_place();
+        self.end_as(Status::Queued, Some(place))
+    }
+
+    const fn due_place(&self) -> Place {
+        if self.record.now.run_at <= self.now { Place::Ready } else { Place::Later }
+    }
+
+    /// As if it were new, under the same id. Why it cannot be, if so.
+    async fn requeue(&mut self, from: Status, parameters: Option<&str>) -> Result<Option<Outcome>> {
+        if self.is_gone().await? {
+            return Ok(Some(Outcome::Refused(from)));
         }
-        Ok(self.moved(self.from))
-    }
-
-    async fn untrash(&mut self) -> Result<()> {
-        if let Some(at) = time(self.record.deleted_at) {
-            self.session.execute(Sql::DeletedDelete, values![at, self.record.seq]).await?;
-        }
-        self.record.deleted_at = 0;
-        Ok(())
-    }
-
-    /// Removes every row of it. Its lease's list may keep a pair that matches no record any more.
-    async fn purge(&mut self, before: Option<i64>) -> Result<Outcome> {
-        let over_since = self.record.completed_at.max(self.record.deleted_at);
-        if before.is_some_and(|before| time(over_since).is_none_or(|at| at >= before)) {
-            return Ok(Outcome::Refused(self.from));
-        }
-        let task = self.record.seq;
-        unlist_aside(self.session, self.from, task).await?;
-        self.unlist_ended().await?;
-        self.untrash().await?;
-        self.free_key().await?;
-        for rows in [Sql::PurgeLog, Sql::PurgeResults, Sql::PurgePayload, Sql::PurgeRecord] {
-            self.session.execute(rows, values![task]).await?;
-        }
-        self.record.purged = true;
-        Ok(self.moved(self.from))
-    }
-
-    async fn pause(&mut self) -> Result<Outcome> {
-        self.leave().await?;
-        self.set_status(Status::Paused, false).await?;
-        list_aside(self.session, Status::Paused, self.record.seq).await?;
-        Ok(self.moved(Status::Paused))
-    }
-
-    async fn resume(&mut self) -> Result<Outcome> {
-        self.leave().await?;
-        self.set_status(Status::Queued, false).await?;
-        self.place().await?;
-        Ok(self.moved(Status::Queued))
-    }
-
-    /// Puts it where its time says.
-    async fn place(&mut self) -> Result<()> {
-        self.spot.place(self.session, self.now).await?;
-        let due = self.spot.run_at <= self.now;
-        self.record.place = Some(if due { Place::Ready } else { Place::Later });
-        Ok(())
-    }
-
-    async fn requeue(&mut self, parameters: Option<&str>) -> Result<Outcome> {
-        let definition = values![self.spot.definition];
-        let status =
-            self.session.first(Sql::DefinitionForRequeue, definition, |row| row.get::<i64>(0));
-        if status.await?.is_none_or(|status| status == 2) {
-            return Ok(Outcome::Refused(self.from));
-        }
+        let (id, task) = (self.record.id, self.record.seq);
         if let Some(key) = self.record.unique() {
-            let holders = take_keys(self.session, &[(key, self.id)]).await?;
+            let holders = take_keys(self.session, &[(key, id)]).await?;
             if let Some(&holder) = holders.get(&key)
-                && holder != self.id
+                && holder != id
             {
-                return Ok(Outcome::KeyHeldBy(holder));
+                return Ok(Some(Outcome::KeyHeldBy(holder)));
             }
         }
-        let (task, now) = (self.record.seq, self.now);
-        self.leave().await?;
-        self.unlist_ended().await?;
-        self.session.execute(Sql::ControlRequeue, values![now, now, task]).await?;
-        self.session.execute(Sql::PayloadLasts, values![task]).await?;
         if let Some(parameters) = parameters {
             self.session.execute(Sql::PayloadUpdate, values![parameters, task]).await?;
         }
-        let outcome = self.moved(Status::Queued);
-        self.spot.run_at = now;
-        self.spot.place_ready(self.session).await?;
-        let record = &mut *self.record;
-        (record.status, record.run_at, record.completed_at) = (0, now, 0);
-        (record.turn, record.place) = (record.turn + 1, Some(Place::Ready));
-        Ok(outcome)
+        self.end_as(Status::Queued, Some(Place::Ready));
+        let now = &mut self.record.now;
+        (now.attempts, now.suspect, now.fresh) = (0, false, true);
+        (now.run_at, now.completed_at) = (self.now, 0);
+        Ok(None)
     }
 
-    async fn reschedule(
-        &mut self,
-        when: Option<When>,
-        priority: Option<i16>,
-        queue: Option<&QueueName>,
-    ) -> Result<Outcome> {
-        let waits = matches!(self.record.place, Some(Place::Later | Place::Ready));
-        if waits {
-            self.spot.unplace(self.session).await?;
+    /// Whether its definition was deleted for good. If not, it stays so until the end of the
+    /// transaction.
+    async fn is_gone(&mut self) -> Result<bool> {
+        let definition = self.record.definition;
+        if let Some(&gone) = self.gone.get(&definition) {
+            return Ok(gone);
         }
-        let spot = &mut self.spot;
-        spot.run_at = when.map_or(spot.run_at, |when| time_of(when, self.now));
-        spot.priority = priority.map_or(spot.priority, i64::from);
+        let read = |row: &Row| row.get::<i64>(0);
+        let status =
+            self.session.first(Sql::DefinitionForRequeue, values![definition], read).await?;
+        let gone = status.is_none_or(|status| status == 2);
+        self.gone.insert(definition, gone);
+        Ok(gone)
+    }
+
+    fn reschedule(&mut self, when: Option<When>, priority: Option<i16>, queue: Option<&QueueName>) {
+        let now = &mut self.record.now;
+        if let Some(when) = when {
+            now.run_at = time_of(when, self.now);
+        }
+        now.priority = priority.map_or(now.priority, i64::from);
         if let Some(queue) = queue {
-            spot.queue = queue.clone();
+            queue.as_str().clone_into(&mut now.queue);
         }
-        let row = values![spot.queue.as_str(), spot.priority, spot.run_at, self.now, spot.task];
-        let record = &mut *self.record;
-        (record.priority, record.run_at) = (spot.priority, spot.run_at);
-        spot.queue.as_str().clone_into(&mut record.queue);
-        if record.place == Some(Place::Ready) && when.is_none() {
-            self.spot.place_ready(self.session).await?;
-        } else if waits {
-            self.place().await?;
+        let stays_ready = now.place == Some(Place::Ready) && when.is_none();
+        if matches!(now.place, Some(Place::Later | Place::Ready)) && !stays_ready {
+            self.record.now.place = Some(self.due_place());
         }
-        self.session.execute(Sql::ControlReschedule, row).await?;
-        Ok(self.moved(self.from))
     }
 }

@@ -7,6 +7,7 @@
 //! by seq, later, ready, definitions and unique keys, then rows of one's own, then a claim. Whoever
 //! skips locked rows (claim, promote, take-over, heartbeat) waits for nobody afterwards.
 
+mod changes;
 mod claim;
 mod control;
 mod definition;

@@ -1,5 +1,7 @@
 //! The only ways into a queue and out of it.
 
+use std::collections::HashSet;
+
 use taskstore_core::{QueueName, Result};
 
 use crate::{
@@ -61,29 +63,13 @@ impl Spot {
     fn row(&self) -> Vec<mysql_async::Value> {
         values![self.queue.as_str(), self.priority, self.run_at, self.task, self.definition]
     }
+}
 
-    /// Puts the task where its time says.
-    pub(crate) async fn place(&self, session: &mut Session, now: i64) -> Result<()> {
-        let mut arrivals = Arrivals::default();
-        arrivals.place(session, self, now);
-        arrivals.store(session).await
-    }
-
-    /// Puts the task where it can be claimed, whatever its time is.
-    pub(crate) async fn place_ready(&self, session: &mut Session) -> Result<()> {
-        let mut arrivals = Arrivals::default();
-        arrivals.place_ready(session, self);
-        arrivals.store(session).await
-    }
-
-    /// Takes the task out of where it waits, later first.
-    pub(crate) async fn unplace(&self, session: &mut Session) -> Result<()> {
-        if session.execute(Sql::LaterDelete, values![self.run_at, self.task]).await? == 0 {
-            let key = values![self.queue.as_str(), self.priority, self.run_at, self.task];
-            session.execute(Sql::ReadyDelete, key).await?;
-        }
-        Ok(())
-    }
+/// The key of a row of ready, as JSON.
+pub(crate) fn ready_key(queue: &str, priority: i64, run_at: i64, task: i64) -> String {
+    // A name may have quotes in it.
+    let queue = serde_json::Value::from(queue);
+    format!("[{queue},{priority},{run_at},{task}]")
 }
 
 /// Where each of these active tasks is, by position. Their rows are locked from here on, so nobody
@@ -98,18 +84,21 @@ pub(crate) async fn find_places(session: &mut Session, spots: &[&Spot]) -> Resul
         sorted.iter().map(|spot| format!("[{},{}]", spot.run_at, spot.task)),
     );
     let later: Vec<i64> = session.all(Sql::LaterLock, values![list], |row| row.get(0)).await?;
+    let later: HashSet<i64> = later.into_iter().collect();
     sorted.retain(|spot| !later.contains(&spot.task));
     sorted.sort_by(|a, b| {
         let key = |spot: &Spot| (spot.priority, spot.run_at, spot.task);
         a.queue.as_str().cmp(b.queue.as_str()).then(key(a).cmp(&key(b)))
     });
-    let mut ready: Vec<i64> = Vec::new();
+    let mut ready: HashSet<i64> = HashSet::new();
     if !sorted.is_empty() {
-        let list = crate::convert::json_list(sorted.iter().map(|spot| {
-            let queue = serde_json::Value::from(spot.queue.as_str());
-            format!("[{queue},{},{},{}]", spot.priority, spot.run_at, spot.task)
-        }));
-        ready = session.all(Sql::ReadyLock, values![list], |row| row.get(0)).await?;
+        let list = crate::convert::json_list(
+            sorted
+                .iter()
+                .map(|spot| ready_key(spot.queue.as_str(), spot.priority, spot.run_at, spot.task)),
+        );
+        let rows = session.all(Sql::ReadyLock, values![list], |row| row.get::<i64>(0)).await?;
+        ready.extend(rows);
     }
     let place = |spot: &&Spot| {
         if later.contains(&spot.task) {

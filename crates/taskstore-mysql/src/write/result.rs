@@ -71,19 +71,3 @@ impl Lines {
 pub(crate) const fn is_aside(status: Status) -> bool {
     matches!(status, Status::Failed | Status::Canceled | Status::Paused)
 }
-
-/// Lists the task under this status, if that is listed.
-pub(crate) async fn list_aside(session: &mut Session, status: Status, task: i64) -> Result<()> {
-    if is_aside(status) {
-        session.execute(Sql::AsideInsert, values![status_code(status), task]).await?;
-    }
-    Ok(())
-}
-
-/// Takes the task off the list of this status, if that is listed.
-pub(crate) async fn unlist_aside(session: &mut Session, status: Status, task: i64) -> Result<()> {
-    if is_aside(status) {
-        session.execute(Sql::AsideDelete, values![status_code(status), task]).await?;
-    }
-    Ok(())
-}

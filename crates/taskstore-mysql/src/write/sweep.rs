@@ -10,7 +10,7 @@ use taskstore_core::{
 use super::{
     claim::Definitions,
     lease::{LeaseRow, NewLease},
-    place::{Place, Spot, find_places},
+    place::{Place, Spot, find_places, ready_key},
     settle::Record,
 };
 use crate::{
@@ -50,10 +50,11 @@ pub(crate) async fn sweep(session: &mut Session, request: &Sweep, found: &Found)
 async fn drop_place(session: &mut Session, row: &PlaceRow, wrong: Wrong) -> Result<Option<String>> {
     let queue = row.queue.as_str();
     let (table, dropped) = if row.ready {
-        let key = values![queue, row.priority, row.run_at, row.task];
-        ("task_ready", session.execute(Sql::ReadyDelete, key).await?)
+        let key = ready_key(queue, row.priority, row.run_at, row.task);
+        ("task_ready", session.execute(Sql::ReadyDelete, values![format!("[{key}]")]).await?)
     } else {
-        ("task_later", session.execute(Sql::LaterDelete, values![row.run_at, row.task]).await?)
+        let key = values![format!("[[{},{}]]", row.run_at, row.task)];
+        ("task_later", session.execute(Sql::LaterDelete, key).await?)
     };
     let why = match wrong {
         Wrong::NoRecord => "has no record",

@@ -11,11 +11,8 @@ use std::{
     fs::File,
     io::Read as _,
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    thread::{self, JoinHandle},
+    sync::{Arc, Mutex, PoisonError, Weak},
+    thread,
     time::Duration,
 };
 
@@ -35,10 +32,10 @@ pub(crate) struct Written {
     pub(crate) commits: u64,
 }
 
-/// Looks until it is told to stop.
+/// Looks until it is dropped.
 pub(crate) struct LogMeter {
-    stop: Arc<AtomicBool>,
-    looking: JoinHandle<Written>,
+    index: PathBuf,
+    tally: Arc<Mutex<Tally>>,
 }
 
 impl LogMeter {
@@ -47,26 +44,30 @@ impl LogMeter {
         let mut index = file.as_os_str().to_owned();
         index.push("-shm");
         let index = PathBuf::from(index);
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        let mut tally = Tally { last: Header::read(&index), ..Tally::default() };
-        let looking = thread::Builder::new().name("log-meter".into()).spawn(move || {
-            loop {
-                let last = told.load(Ordering::Relaxed);
-                tally.look(Header::read(&index));
-                if last {
-                    return tally.written;
-                }
+        let first = Tally { last: Header::read(&index), ..Tally::default() };
+        let tally = Arc::new(Mutex::new(first));
+        let (watched, told) = (index.clone(), Arc::downgrade(&tally));
+        let looking = move || {
+            while look(&watched, &told).is_some() {
                 thread::sleep(LOOK_EVERY);
             }
-        })?;
-        Ok(Self { stop, looking })
+        };
+        thread::Builder::new().name("log-meter".into()).spawn(looking)?;
+        Ok(Self { index, tally })
     }
 
-    pub(crate) fn stop(self) -> Result<Written> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.looking.join().map_err(|_| "the thread that watched the log panicked".into())
+    /// Until this moment.
+    pub(crate) fn written(&self) -> Written {
+        look(&self.index, &Arc::downgrade(&self.tally)).unwrap_or_default()
     }
+}
+
+/// `None` when nobody wants to know any more.
+fn look(index: &Path, tally: &Weak<Mutex<Tally>>) -> Option<Written> {
+    let tally = tally.upgrade()?;
+    let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
+    tally.look(Header::read(index));
+    Some(tally.written)
 }
 
 /// Of the header, what is needed. All zero when there is no log.
@@ -154,7 +155,7 @@ mod tests {
             connection.execute("INSERT INTO t VALUES (zeroblob(10))", []).unwrap();
         }
         let size = std::fs::metadata(folder.path().join("log.db-wal")).unwrap().len();
-        let written = meter.stop().unwrap();
+        let written = meter.written();
         assert_eq!(written, Written { bytes: 10 * before.frame_bytes, commits: 10 });
         assert_eq!(size, 32 + u64::from(Header::read(&index).frames) * before.frame_bytes);
     }

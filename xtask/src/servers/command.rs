@@ -1,0 +1,34 @@
+//! `cargo xtask servers`: the servers of the tests, for whoever runs tests by hand.
+
+use std::{
+    ffi::OsString,
+    io::Read as _,
+    process::{Command, Stdio},
+};
+
+use super::{Engine, Servers};
+use crate::{Result, screen::say};
+
+/// Runs a command beside the servers, or waits until the standard input ends. Ctrl-C ends us, and
+/// the servers with us. Whether the command ended well.
+pub(crate) fn run(command: &[OsString]) -> Result<bool> {
+    let servers = Servers::start(&Engine::ALL)?;
+    let Some((program, arguments)) = command.split_first() else {
+        for line in servers.describe() {
+            say(&format!("# {line}"));
+        }
+        for line in servers.exports() {
+            say(&line);
+        }
+        say("# they run until Ctrl-C");
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+        return Ok(true);
+    };
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::inherit());
+    let status = servers
+        .tell(&mut command)
+        .status()
+        .map_err(|error| format!("{}: {error}", program.display()))?;
+    Ok(status.success())
+}
