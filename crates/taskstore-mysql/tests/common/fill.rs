@@ -15,7 +15,7 @@ pub(crate) async fn fill(store: &Store, tasks: usize) {
         format!("INSERT INTO ds VALUES{digits}"),
         "CREATE TABLE IF NOT EXISTS digits(d INT PRIMARY KEY)".to_owned(),
         "INSERT IGNORE INTO digits SELECT d FROM ds".to_owned(),
-        "SET unique_checks=0".to_owned(),
+        "SET SESSION unique_checks=0,sql_mode=''".to_owned(),
         format!(
             "INSERT INTO task_queue(id,definition_id,queue,status,turn,attempts,run_at,created_at,updated_at,started_at,completed_at,deleted_at)
              SELECT CONCAT('02',LPAD(n.i,24,'0')),1,IF(n.i MOD 2,'mail','default'),
