@@ -10,6 +10,7 @@ mod engine_files;
 mod environment;
 mod links;
 mod lint;
+mod matrix;
 mod metadata;
 mod screen;
 mod servers;
@@ -43,6 +44,11 @@ enum Command {
         #[arg(last = true)]
         command: Vec<OsString>,
     },
+    /// Runs the conformance suite on many servers and writes docs/engines.md.
+    Matrix {
+        /// The stores to run it on; all, if none is named.
+        names: Vec<String>,
+    },
     /// Checks what takes longer: a release build, the oldest rusqlite, other libraries beside ours.
     CheckMore,
     /// Runs one database server until its standard input is closed; for this program only.
@@ -56,6 +62,7 @@ fn main() -> ExitCode {
         Command::Lint => lint::run(),
         Command::Docs => docs::run(),
         Command::Servers { command } => servers::run(&command),
+        Command::Matrix { names } => matrix::run(&names),
         Command::CheckMore => check_more::run(),
         Command::Supervise => servers::supervise(),
     };
