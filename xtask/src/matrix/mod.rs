@@ -56,7 +56,13 @@ fn choose(names: &[String]) -> Result<Vec<Subject>> {
 fn record(subject: Subject, promises: &Promises, steps: &mut Steps) -> Result<Record> {
     let name = subject.name();
     let mut server = subject.kind().to_owned();
-    let outcome = match subject.start() {
+    let (package, _) = subject.suite();
+    let started = if root().join("crates").join(package).is_dir() {
+        subject.start()
+    } else {
+        Err(format!("the crate {package} is not there").into())
+    };
+    let outcome = match started {
         Ok(running) => {
             server.clone_from(&running.version);
             suite(subject, &running, promises, steps)
@@ -81,9 +87,6 @@ fn suite(
     steps: &mut Steps,
 ) -> Result<Outcome> {
     let (package, test) = subject.suite();
-    if !root().join("crates").join(package).is_dir() {
-        return Err(format!("the crate {package} is not there").into());
-    }
     let arguments = ["test", "--package", package, "--locked", "--test", test];
     let built = cargo(&arguments).arg("--no-run").output()?;
     if !built.status.success() {
