@@ -40,6 +40,9 @@ enum Command {
     Docs,
     /// Runs database servers for the tests, until Ctrl-C or for as long as a command runs.
     Servers {
+        /// A server of the matrix instead of the two that are installed; may be given again.
+        #[arg(long, value_name = "NAME")]
+        on: Vec<String>,
         /// The command, which finds the servers in its environment.
         #[arg(last = true)]
         command: Vec<OsString>,
@@ -61,7 +64,7 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lint => lint::run(),
         Command::Docs => docs::run(),
-        Command::Servers { command } => servers::run(&command),
+        Command::Servers { on, command } => servers::run(&on, &command),
         Command::Matrix { names } => matrix::run(&names),
         Command::CheckMore => check_more::run(),
         Command::Supervise => servers::supervise(),

@@ -24,6 +24,7 @@ use crate::{
     Result, environment,
     metadata::root,
     screen::say,
+    servers::{Engine, Server},
     step::{Steps, Tests, cargo},
 };
 
@@ -38,6 +39,15 @@ pub(crate) fn run(names: &[String]) -> Result<bool> {
         keep(record)?;
     }
     Ok(steps.all_well())
+}
+
+/// Starts the servers of these names.
+pub(crate) fn servers(names: &[String]) -> Result<Vec<(Engine, Server)>> {
+    let mut servers = Vec::new();
+    for subject in choose(names)? {
+        servers.extend(subject.start()?.server);
+    }
+    Ok(servers)
 }
 
 fn choose(names: &[String]) -> Result<Vec<Subject>> {
