@@ -12,6 +12,10 @@ test:
 servers *command:
     cargo xtask servers {{ if command == "" { "" } else { "-- " + command } }}
 
+# The conformance suite on many servers; writes docs/engines.md.
+matrix *names:
+    cargo xtask matrix {{names}}
+
 # Format, lints, documentation, and the rules of the house.
 lint:
     cargo xtask lint

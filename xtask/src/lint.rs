@@ -126,6 +126,7 @@ mod tests {
         Package {
             name: name.into(),
             version: "0.1.0".into(),
+            manifest_path: "Cargo.toml".into(),
             rust_version: Some("1.89".into()),
             source: None,
             dependencies,

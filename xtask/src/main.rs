@@ -10,6 +10,7 @@ mod engine_files;
 mod environment;
 mod links;
 mod lint;
+mod matrix;
 mod metadata;
 mod screen;
 mod servers;
@@ -39,9 +40,17 @@ enum Command {
     Docs,
     /// Runs database servers for the tests, until Ctrl-C or for as long as a command runs.
     Servers {
+        /// A server of the matrix instead of the two that are installed; may be given again.
+        #[arg(long, value_name = "NAME")]
+        on: Vec<String>,
         /// The command, which finds the servers in its environment.
         #[arg(last = true)]
         command: Vec<OsString>,
+    },
+    /// Runs the conformance suite on many servers and writes docs/engines.md.
+    Matrix {
+        /// The stores to run it on; all, if none is named.
+        names: Vec<String>,
     },
     /// Checks what takes longer: a release build, the oldest rusqlite, other libraries beside ours.
     CheckMore,
@@ -55,7 +64,8 @@ fn main() -> ExitCode {
         Command::Test => test::run(),
         Command::Lint => lint::run(),
         Command::Docs => docs::run(),
-        Command::Servers { command } => servers::run(&command),
+        Command::Servers { on, command } => servers::run(&on, &command),
+        Command::Matrix { names } => matrix::run(&names),
         Command::CheckMore => check_more::run(),
         Command::Supervise => servers::supervise(),
     };

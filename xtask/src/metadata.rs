@@ -17,6 +17,7 @@ pub(crate) struct Metadata {
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
+    pub(crate) manifest_path: PathBuf,
     pub(crate) rust_version: Option<String>,
     /// `None`: it is in the workspace.
     pub(crate) source: Option<String>,

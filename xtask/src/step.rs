@@ -38,13 +38,13 @@ pub(crate) enum Tests {
 impl Steps {
     /// Runs a program to its end. Its output goes to a file, which is printed when it fails, and can
     /// be followed meanwhile. Not a pipe: a process that a broken test left behind could hold that
-    /// open for ever.
+    /// open for ever. Answers what it said.
     pub(crate) fn command(
         &mut self,
         name: &str,
         tests: Tests,
         command: &mut Command,
-    ) -> Result<()> {
+    ) -> Result<String> {
         let log = log_file(name)?;
         let began = announce(name);
         let file = File::create(&log)?;
@@ -76,7 +76,7 @@ impl Steps {
             say(&format!("ok, {counts}{}", seconds(began)));
             self.tally += tally;
         }
-        Ok(())
+        Ok(output)
     }
 
     /// Runs a check of our own: it fails when it names problems.

@@ -7,12 +7,16 @@ use std::{
 };
 
 use super::{Engine, Servers};
-use crate::{Result, screen::say};
+use crate::{Result, matrix, screen::say};
 
 /// Runs a command beside the servers, or waits until the standard input ends. Ctrl-C ends us, and
 /// the servers with us. Whether the command ended well.
-pub(crate) fn run(command: &[OsString]) -> Result<bool> {
-    let servers = Servers::start(&Engine::ALL)?;
+pub(crate) fn run(on: &[String], command: &[OsString]) -> Result<bool> {
+    let servers = if on.is_empty() {
+        Servers::start(&Engine::ALL)?
+    } else {
+        Servers { running: matrix::servers(on)? }
+    };
     let Some((program, arguments)) = command.split_first() else {
         for line in servers.describe() {
             say(&format!("# {line}"));

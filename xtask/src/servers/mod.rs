@@ -16,14 +16,16 @@ mod supervisor;
 
 use std::{path::Path, process::Command, thread};
 
-use self::{
-    mysql::MySql,
-    postgres::Postgres,
-    server::{Make, Server},
-};
+use self::server::Make;
 use crate::{Result, metadata::root, screen::say};
 
-pub(crate) use self::{command::run, supervisor::run as supervise};
+pub(crate) use self::{
+    command::run,
+    mysql::{Maker, MySql},
+    postgres::Postgres,
+    server::Server,
+    supervisor::run as supervise,
+};
 
 /// The hidden command that makes this program the supervisor of a server.
 pub(crate) const SUPERVISE: &str = "supervise";
@@ -87,7 +89,7 @@ impl Engine {
     }
 
     /// What this machine has, installed first where we may.
-    fn get(self) -> Result<Box<dyn Make + Send>> {
+    pub(crate) fn get(self) -> Result<Box<dyn Make + Send>> {
         if let Some(found) = self.installed() {
             return Ok(found);
         }

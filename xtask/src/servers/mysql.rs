@@ -34,6 +34,8 @@ pub(crate) struct MySql {
     pub(crate) program: Vec<String>,
     /// The folder that `bin` or `sbin`, `lib` and `share` are in.
     pub(crate) base: PathBuf,
+    /// Options of this one server.
+    pub(crate) options: Vec<String>,
 }
 
 impl MySql {
@@ -44,7 +46,12 @@ impl MySql {
         let output = Command::new(&program).args(["--no-defaults", "--version"]).output().ok()?;
         let says = String::from_utf8_lossy(&output.stdout);
         let maker = if says.contains("MariaDB") { Maker::MariaDb } else { Maker::MySql };
-        Some(Self { maker, program: vec![program.display().to_string()], base })
+        Some(Self {
+            maker,
+            program: vec![program.display().to_string()],
+            base,
+            options: Vec::new(),
+        })
     }
 
     /// The server with the options that every run of it has.
@@ -52,6 +59,11 @@ impl MySql {
         let mut program = Program::new(self.program.iter().cloned());
         program.words.push("--no-defaults".into());
         program.words.push(format!("--datadir={}", data.display()));
+        program.words.push(format!("--basedir={}", self.base.display()));
+        let plugins = ["lib/mysql/plugin", "lib/mariadb/plugin"].map(|name| self.base.join(name));
+        if let Some(folder) = plugins.iter().find(|folder| folder.is_dir()) {
+            program.words.push(format!("--plugin-dir={}", folder.display()));
+        }
         if let Some(share) = self.share() {
             program.words.push(format!("--lc-messages-dir={}", share.display()));
             program
@@ -152,11 +164,13 @@ impl Make for MySql {
         if self.maker == Maker::MySql {
             options.push("--mysqlx=OFF");
         }
+        let mut server = self.program(&data, &options);
+        server.words.extend(self.options.iter().cloned());
         Ok(Plan {
             folder: folder.to_owned(),
             account,
             before: vec![initialize],
-            server: self.program(&data, &options),
+            server,
             // It leaves nothing outside of its folder, and takes long to end in peace.
             stop: "KILL".into(),
         })
@@ -183,7 +197,12 @@ mod tests {
     use super::*;
 
     fn of(maker: Maker) -> MySql {
-        MySql { maker, program: vec!["mysqld".into()], base: PathBuf::from("/nowhere") }
+        MySql {
+            maker,
+            program: vec!["mysqld".into()],
+            base: PathBuf::from("/nowhere"),
+            options: Vec::new(),
+        }
     }
 
     #[test]

@@ -1,0 +1,150 @@
+//! What the suite is run on.
+
+use std::fs;
+
+use super::{debian, npm};
+use crate::{
+    Result,
+    metadata::Metadata,
+    servers::{Engine, Maker, MySql, Server},
+};
+
+/// One store, on one server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Memory,
+    Sqlite,
+    /// The server that is installed, or the one that the environment names.
+    Installed(Engine),
+    /// PostgreSQL of this version, from npm.
+    Npm {
+        name: &'static str,
+        version: &'static str,
+    },
+    /// MariaDB or MySQL of a release of Debian.
+    Debian {
+        name: &'static str,
+        release: &'static str,
+        maker: Maker,
+        package: &'static str,
+    },
+}
+
+/// All of them, in the order of the page.
+pub(crate) const SUBJECTS: [Subject; 9] = [
+    Subject::Memory,
+    Subject::Sqlite,
+    Subject::Installed(Engine::Postgres),
+    Subject::Npm { name: "postgres-16", version: "16.14.0-beta.17" },
+    Subject::Npm { name: "postgres-17", version: "17.10.0-beta.17" },
+    Subject::Npm { name: "postgres-18", version: "18.4.0-beta.17" },
+    Subject::Installed(Engine::MySql),
+    Subject::Debian {
+        name: "mariadb-11",
+        release: "trixie",
+        maker: Maker::MariaDb,
+        package: "mariadb-server-core",
+    },
+    Subject::Debian {
+        name: "mysql-9",
+        release: "sid",
+        maker: Maker::MySql,
+        package: "mysql-server-core",
+    },
+];
+
+/// A server that runs, or a store that needs none.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// What it calls itself.
+    pub(crate) version: String,
+    /// It runs while this lives.
+    pub(crate) server: Option<(Engine, Server)>,
+}
+
+impl Subject {
+    /// What it is asked for by.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "sqlite",
+            Self::Installed(Engine::Postgres) => "postgres",
+            Self::Installed(Engine::MySql) => "mariadb",
+            Self::Npm { name, .. } | Self::Debian { name, .. } => name,
+        }
+    }
+
+    /// What it is when there is no server to ask.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Self::Memory => "memory",
+            Self::Sqlite => "SQLite",
+            Self::Installed(Engine::Postgres) | Self::Npm { .. } => "PostgreSQL",
+            Self::Installed(Engine::MySql) | Self::Debian { maker: Maker::MariaDb, .. } => {
+                "MariaDB"
+            }
+            Self::Debian { maker: Maker::MySql, .. } => "MySQL",
+        }
+    }
+
+    /// The package and the test that run the suite on it.
+    pub(crate) fn suite(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Memory => ("taskstore-conformance", "memory"),
+            Self::Sqlite => ("taskstore-sqlite", "conformance"),
+            Self::Installed(engine) => (engine.package(), "conformance"),
+            Self::Npm { .. } => (Engine::Postgres.package(), "conformance"),
+            Self::Debian { .. } => (Engine::MySql.package(), "conformance"),
+        }
+    }
+
+    /// Gets and starts what it needs.
+    pub(crate) fn start(self) -> Result<Running> {
+        let (engine, server) = match self {
+            Self::Memory => return Ok(Running { version: "memory".into(), server: None }),
+            Self::Sqlite => return Ok(Running { version: sqlite()?, server: None }),
+            Self::Installed(engine) => (engine, Server::start(&*engine.get()?)?),
+            Self::Npm { version, .. } => {
+                (Engine::Postgres, Server::start(&npm::postgres(version)?)?)
+            }
+            Self::Debian { release, maker, package, .. } => {
+                let server: MySql = debian::mysql(release, maker, &[package])?;
+                (Engine::MySql, Server::start(&server)?)
+            }
+        };
+        Ok(Running { version: server.version.clone(), server: Some((engine, server)) })
+    }
+}
+
+/// The SQLite that is bundled, as the header says that it was built with.
+fn sqlite() -> Result<String> {
+    let metadata = Metadata::read()?;
+    let package = metadata.packages.iter().find(|package| package.name == "libsqlite3-sys");
+    let folder = package.and_then(|package| package.manifest_path.parent());
+    let header =
+        folder.ok_or("no libsqlite3-sys among the dependencies")?.join("sqlite3/sqlite3.h");
+    let text = fs::read_to_string(header)?;
+    let version = text
+        .lines()
+        .find_map(|line| line.strip_prefix("#define SQLITE_VERSION ")?.trim().split('"').nth(1))
+        .ok_or("sqlite3.h names no version")?;
+    Ok(format!("SQLite {version}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_there_once() {
+        let names: BTreeSet<_> = SUBJECTS.map(Subject::name).into();
+        assert_eq!(names.len(), SUBJECTS.len());
+    }
+
+    #[test]
+    fn the_bundled_sqlite_has_a_version() {
+        assert!(sqlite().unwrap().starts_with("SQLite 3."));
+    }
+}
