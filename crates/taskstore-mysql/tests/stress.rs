@@ -1,6 +1,10 @@
 //! Random histories on a database that several handles share, judged by what the promises allow.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and tells its seed"
+)]
 
 mod common;
 
@@ -29,10 +33,10 @@ async fn a_database_shared_by_three_keeps_every_promise_under_stress() {
     let tally = stress::run(&handles, Options::new(seed))
         .await
         .unwrap_or_else(|violations| panic!("seed {seed}:\n{}", violations.join("\n")));
-    println!("seed {seed}: {tally:?}");
+    eprintln!("seed {seed}: {tally:?}");
     assert!(tally.settled > 0 && tally.taken_over > 0, "seed {seed}: {tally:?}");
     let came = deadlocks_since(&store, deadlocks).await;
-    println!("seed {seed}: deadlocks {came:?}");
+    eprintln!("seed {seed}: deadlocks {came:?}");
 }
 
 /// How often the server has chosen a victim; `None`: it does not say.
