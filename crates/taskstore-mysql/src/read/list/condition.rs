@@ -24,9 +24,10 @@ const DELETED: &str = "t.deleted_at<>0 AND t.deleted_at>=? AND t.deleted_at<?";
 const DELETED_KEY: &str = "c.deleted_at>=? AND c.deleted_at<?";
 const NOT_DELETED: &str = "t.deleted_at=0";
 /// In one of these queues: their names are set between line feeds, which no name has. A list of
-/// question marks would be another statement for each number of names, and end at 65,535.
-const IN_QUEUES: &str = "LOCATE(CONCAT('\n',t.queue,'\n'),?)>0";
-const NOT_IN_QUEUES: &str = "LOCATE(CONCAT('\n',t.queue,'\n'),?)=0";
+/// question marks would be another statement for each number of names, and end at 65,535. As bytes, or
+/// MySQL would find `mail` in `Mail`.
+const IN_QUEUES: &str = "LOCATE(CAST(CONCAT('\n',t.queue,'\n') AS BINARY),CAST(? AS BINARY))>0";
+const NOT_IN_QUEUES: &str = "LOCATE(CAST(CONCAT('\n',t.queue,'\n') AS BINARY),CAST(? AS BINARY))=0";
 /// Of one of these statuses as they are stored, on the record `t`.
 const STATUSES: &str = "FIND_IN_SET(t.status,?)>0";
 /// Active and not leased, on the record `t`.
@@ -35,8 +36,10 @@ const WAITS: &str = "t.status=0 AND (
  OR EXISTS(SELECT 1 FROM task_later w WHERE w.run_at=t.run_at AND w.task=t.seq))";
 /// Of the queue, on the row `c` of ready or later.
 const QUEUE_OF_PLACE: &str = "c.queue=?";
-const IN_QUEUES_OF_PLACE: &str = "LOCATE(CONCAT('\n',c.queue,'\n'),?)>0";
-const NOT_IN_QUEUES_OF_PLACE: &str = "LOCATE(CONCAT('\n',c.queue,'\n'),?)=0";
+const IN_QUEUES_OF_PLACE: &str =
+    "LOCATE(CAST(CONCAT('\n',c.queue,'\n') AS BINARY),CAST(? AS BINARY))>0";
+const NOT_IN_QUEUES_OF_PLACE: &str =
+    "LOCATE(CAST(CONCAT('\n',c.queue,'\n') AS BINARY),CAST(? AS BINARY))=0";
 const DEFINITION_OF_PLACE: &str = "c.definition_id=(SELECT seq FROM task_definition WHERE id=?)";
 
 /// Times are stored as whole microseconds: the first that is not before each end.
