@@ -65,4 +65,4 @@ pub use async_trait::async_trait;
 
 pub use context::Context;
 pub use harness::{Damage, Harness, Plain, PlainEnd, PlainRow};
-pub use suite::{Case, Need, cases, run, try_case};
+pub use suite::{Case, Need, cases, ignore, run, try_case};

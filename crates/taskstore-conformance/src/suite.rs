@@ -102,6 +102,19 @@ pub fn run(harness: impl Harness) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
+/// For an engine whose server is not there: shows every case as ignored, for this reason, and none as
+/// ok. Reads the arguments of a test binary as [`run`] does.
+pub fn ignore(reason: &'static str) -> ExitCode {
+    let trials = cases().into_iter().map(|case| ignored(case, reason)).collect();
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn ignored(case: Case, reason: &'static str) -> Trial {
+    Trial::ignorable_test(case.name, move || Ok(libtest_mimic::Completion::ignored_with(reason)))
+        .with_kind(reason)
+        .with_ignored_flag(true)
+}
+
 fn trial(harness: &Arc<dyn Harness>, case: Case, able: &Capabilities) -> Trial {
     let harness = Arc::clone(harness);
     let unmet = match case.needs {
@@ -109,11 +122,7 @@ fn trial(harness: &Arc<dyn Harness>, case: Case, able: &Capabilities) -> Trial {
         needs => needs.unmet(able),
     };
     match unmet {
-        Some(reason) => Trial::ignorable_test(case.name, move || {
-            Ok(libtest_mimic::Completion::ignored_with(reason))
-        })
-        .with_kind(reason)
-        .with_ignored_flag(true),
+        Some(reason) => ignored(case, reason),
         None => Trial::test(case.name, move || {
             let deadline = harness.deadline() + crate::cases::more_time();
             try_case(harness, case, deadline).map_err(Into::into)
