@@ -55,7 +55,8 @@ impl Job {
                  -c idle_in_transaction_session_timeout=20000"
             }
             Self::Look => {
-                "-c jit=off -c default_transaction_read_only=on -c lock_timeout=4000 \
+                "-c jit=off -c plan_cache_mode=force_custom_plan \
+                 -c default_transaction_read_only=on -c lock_timeout=4000 \
                  -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
             }
             Self::Beat => {

@@ -11,12 +11,20 @@ use std::sync::{
 use deadpool_postgres::Object;
 use futures_util::future::join_all;
 use taskstore_core::{Error, Result};
-use tokio_postgres::{Row, Statement, types::ToSql};
+use tokio_postgres::{
+    Row, Statement,
+    types::{ToSql, Type},
+};
 
 use crate::{
     error::Mapped,
     sql::{Sql, Texts},
 };
+
+pub(crate) const BEGIN_WALKS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+    SET LOCAL enable_seqscan=off; SET LOCAL enable_bitmapscan=off; SET LOCAL enable_sort=off; \
+    SET LOCAL enable_hashjoin=off; SET LOCAL enable_mergejoin=off; \
+    SET LOCAL max_parallel_workers_per_gather=0";
 
 /// A bound value.
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
@@ -135,6 +143,23 @@ impl Session {
     pub(crate) async fn snapshot(&self) -> Result<()> {
         self.in_transaction.store(true, Ordering::Relaxed);
         self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+    }
+
+    /// The same for a list or a count, which then walks down keys whatever the statistics say: they
+    /// may be as old as the last time that somebody counted an empty table. What must be sorted still
+    /// is.
+    pub(crate) async fn snapshot_of_walks(&self) -> Result<()> {
+        self.in_transaction.store(true, Ordering::Relaxed);
+        self.batch(BEGIN_WALKS).await
+    }
+
+    /// Runs a text that was composed, in one round trip. It is planned for its values and not kept.
+    pub(crate) async fn composed(
+        &self,
+        text: &str,
+        params: &[(Param<'_>, Type)],
+    ) -> Result<Vec<Row>> {
+        self.object()?.query_typed(text, params).await.mapped()
     }
 
     /// Begins a transaction.
