@@ -31,8 +31,9 @@ impl Postgres {
     }
 
     /// Whose stores run other statements than those of the files.
-    pub(crate) fn patched(self, patch: Patch) -> Self {
-        Self { patch: Some(patch), ..self }
+    pub(crate) fn patched(mut self, patch: Patch) -> Self {
+        self.patch = Some(patch);
+        self
     }
 
     /// How a store of this name is opened, once its schema is there.
