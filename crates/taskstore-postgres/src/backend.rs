@@ -20,6 +20,7 @@ use crate::{
     convert::{here, later},
     heartbeat::PostgresHeartbeat,
     migrate,
+    notices::Notices,
     options::PostgresOptions,
     read,
     sql::Texts,
@@ -38,6 +39,7 @@ pub struct PostgresBackend {
     workers: Connections,
     readers: Connections,
     wakeups: Arc<Wakeups>,
+    notices: Notices,
 }
 
 impl PostgresBackend {
@@ -53,7 +55,17 @@ impl PostgresBackend {
         let readers =
             Connections::new(&options, Job::Look, options.pool.min(READERS_MAX), texts.clone())?;
         workers.try_out().await?;
-        Ok(Self { options, texts, workers, readers, wakeups: Arc::default() })
+        let wakeups = Arc::new(Wakeups::default());
+        let notices = Notices::new(options.clone(), texts.clone(), wakeups.clone());
+        Ok(Self { options, texts, workers, readers, wakeups, notices })
+    }
+
+    /// Tells what was committed, here at once and elsewhere soon.
+    fn publish(&self, news: &News) {
+        self.wakeups.publish(news);
+        if self.options.listen {
+            self.notices.send(news);
+        }
     }
 }
 
@@ -64,6 +76,7 @@ impl Backend for PostgresBackend {
         can.durable = true;
         can.shared = true;
         can.notifies_in_process = true;
+        can.notifies_across_processes = self.options.listen;
         can
     }
 
@@ -89,7 +102,7 @@ impl Backend for PostgresBackend {
             .workers
             .run("enqueue", |session| async move { write::enqueue(&session, request).await })
             .await?;
-        self.wakeups.publish(&news);
+        self.publish(&news);
         Ok(answer)
     }
 
@@ -99,7 +112,7 @@ impl Backend for PostgresBackend {
             .workers
             .run("claim", |session| async move { write::claim(&session, claim, events).await })
             .await?;
-        self.wakeups.publish(&news);
+        self.publish(&news);
         Ok(answer)
     }
 
@@ -115,7 +128,7 @@ impl Backend for PostgresBackend {
             .workers
             .run("settle", |session| async move { write::settle(&session, request, events).await })
             .await?;
-        self.wakeups.publish(&news);
+        self.publish(&news);
         Ok(answer)
     }
 
@@ -130,7 +143,7 @@ impl Backend for PostgresBackend {
             .workers
             .run("promote", |session| async move { write::promote(&session, request).await })
             .await?;
-        self.wakeups.publish(&news);
+        self.publish(&news);
         Ok(answer)
     }
 
@@ -152,7 +165,10 @@ impl Backend for PostgresBackend {
         'life1: 'async_trait,
         Self: 'async_trait,
     {
-        let (waiting, _) = self.wakeups.register(queues, later(here(), at_most));
+        let waiting = self.wakeups.register(queues, later(here(), at_most));
+        if self.options.listen {
+            self.notices.hear();
+        }
         Box::pin(async move {
             // That the time has passed is as good an answer as any.
             let _ = tokio::time::timeout(at_most, waiting.woken()).await;
@@ -160,16 +176,9 @@ impl Backend for PostgresBackend {
     }
 
     async fn find_work(&self, request: &FindWork) -> Result<WorkFound> {
-        let events = self.wakeups.events();
-        let found = self
-            .readers
+        self.readers
             .run("find_work", |session| async move { read::find_work(&session, request).await })
-            .await?;
-        // What is due is known from here on: it wakes nobody again.
-        let mut news = News::default();
-        news.seen([].into_iter(), found.due_in.map(|due| later(here(), due)), events);
-        self.wakeups.publish(&news);
-        Ok(found)
+            .await
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
@@ -199,7 +208,7 @@ impl Backend for PostgresBackend {
             .workers
             .run("control", |session| async move { write::control(&session, request).await })
             .await?;
-        self.wakeups.publish(&news);
+        self.publish(&news);
         Ok(answer)
     }
 
@@ -210,7 +219,7 @@ impl Backend for PostgresBackend {
         if !settings.paused {
             let mut news = News::default();
             news.ready(&settings.name);
-            self.wakeups.publish(&news);
+            self.publish(&news);
         }
         Ok(())
     }

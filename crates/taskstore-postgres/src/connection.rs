@@ -25,6 +25,10 @@ pub(crate) enum Job {
     Look,
     /// Beats.
     Beat,
+    /// Notices to other processes, of which none need survive a crash.
+    Tell,
+    /// Notices from other processes.
+    Hear,
     /// Migrations: patient.
     Migrate,
 }
@@ -37,6 +41,7 @@ impl Job {
             Self::Work => Duration::from_secs(10),
             Self::Look => Duration::from_secs(35),
             Self::Beat => Duration::from_secs(3),
+            Self::Tell | Self::Hear => Duration::from_secs(10),
             Self::Migrate => Duration::from_secs(600),
         }
     }
@@ -64,6 +69,10 @@ impl Job {
                  -c enable_bitmapscan=off -c synchronous_commit=off -c lock_timeout=500 \
                  -c statement_timeout=2000"
             }
+            Self::Tell => {
+                "-c synchronous_commit=off -c lock_timeout=4000 -c statement_timeout=4000"
+            }
+            Self::Hear => "-c statement_timeout=4000",
             Self::Migrate => "-c jit=off -c lock_timeout=60000",
         }
     }
@@ -147,7 +156,8 @@ impl Connections {
     }
 }
 
-fn server_for(options: &PostgresOptions, job: Job) -> tokio_postgres::Config {
+/// How the server is reached for this job.
+pub(crate) fn server_for(options: &PostgresOptions, job: Job) -> tokio_postgres::Config {
     let mut server = options.server.clone();
     let mut settings = job.settings().to_owned();
     if let Some(schema) = &options.schema {

@@ -24,6 +24,7 @@ mod convert;
 mod error;
 mod heartbeat;
 mod migrate;
+mod notices;
 mod options;
 mod read;
 mod session;

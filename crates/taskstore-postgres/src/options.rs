@@ -29,6 +29,7 @@ pub struct PostgresOptions {
     pub(crate) pool: u32,
     pub(crate) application_name: String,
     pub(crate) connect_timeout: Duration,
+    pub(crate) listen: bool,
     pub(crate) patch: Option<Patch>,
 }
 
@@ -41,13 +42,14 @@ impl PostgresOptions {
             pool: 8,
             application_name: "taskstore".to_owned(),
             connect_timeout: Duration::from_secs(5),
+            listen: true,
             patch: None,
         }
     }
 
     /// The store that a URL names: `postgres://user:password@host:port/database`, each part with `%20`
     /// for a space and so on, and after a `?` any of `pool=8`, `prefix=app_`, `schema=jobs`,
-    /// `application_name=taskstore`, `connect_timeout=5` (seconds), `host=/run/postgresql` (the folder
+    /// `application_name=taskstore`, `connect_timeout=5` (seconds), `listen=off`, `host=/run/postgresql` (the folder
     /// of a unix socket) and `sslmode=disable` or `prefer`.
     ///
     /// # Errors
@@ -107,6 +109,15 @@ impl PostgresOptions {
         self
     }
 
+    /// Whether to tell other processes of new work with NOTIFY, and to hear them with LISTEN, over a
+    /// connection each; on by default. Without it, and behind a pooler that lends a connection for one
+    /// transaction at a time, they find new work when they next look.
+    #[must_use]
+    pub const fn listen(mut self, listen: bool) -> Self {
+        self.listen = listen;
+        self
+    }
+
     /// Plants a bug: the text to run instead of that of a file, by the file's name. For tests of the
     /// tests alone, and not there in a release build.
     #[doc(hidden)]
@@ -130,6 +141,7 @@ impl fmt::Debug for PostgresOptions {
             .field("pool", &self.pool)
             .field("application_name", &self.application_name)
             .field("connect_timeout", &self.connect_timeout)
+            .field("listen", &self.listen)
             .finish_non_exhaustive()
     }
 }

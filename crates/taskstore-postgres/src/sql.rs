@@ -54,6 +54,9 @@ macro_rules! statements {
 statements! {
     Beat = "beat",
     CancelRequests = "cancel_requests",
+    Channel = "channel",
+    Notify = "notify",
+    SessionPid = "session_pid",
     Now = "now",
     NextDue = "next_due",
     TaskById = "task_by_id",

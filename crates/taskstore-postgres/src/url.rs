@@ -8,7 +8,8 @@ use taskstore_core::{Error, Result};
 use crate::options::PostgresOptions;
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
-const KNOWN: &str = "prefix, schema, pool, application_name, connect_timeout, host, sslmode";
+const KNOWN: &str =
+    "prefix, schema, pool, application_name, connect_timeout, listen, host, sslmode";
 
 pub(crate) fn parse(url: &str) -> Result<PostgresOptions> {
     let rest = SCHEMES
@@ -104,6 +105,11 @@ fn set(mut options: PostgresOptions, key: &str, value: &str) -> Result<PostgresO
             Ok(seconds @ 1..=3_600) => Ok(options.connect_timeout(Duration::from_secs(seconds))),
             _ => Err(unknown()),
         },
+        "listen" => match value {
+            "on" => Ok(options.listen(true)),
+            "off" => Ok(options.listen(false)),
+            _ => Err(unknown()),
+        },
         "host" if !value.is_empty() && options.server.get_hosts().is_empty() => {
             options.server.host(value);
             Ok(options)
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn a_url_says_who_where_and_what() {
         let options = parse(
-            "postgresql://me:p%40s%3As@db.example:6543/my%20db?prefix=app_&schema=jobs&pool=3&application_name=x&connect_timeout=9&sslmode=disable",
+            "postgresql://me:p%40s%3As@db.example:6543/my%20db?prefix=app_&schema=jobs&pool=3&application_name=x&connect_timeout=9&listen=off&sslmode=disable",
         )
         .unwrap();
         assert_eq!(options.server.get_hosts(), [Host::Tcp("db.example".into())]);
@@ -172,6 +178,7 @@ mod tests {
         assert_eq!(options.pool, 3);
         assert_eq!(options.application_name, "x");
         assert_eq!(options.connect_timeout, Duration::from_secs(9));
+        assert!(!options.listen);
     }
 
     #[test]
@@ -209,6 +216,7 @@ mod tests {
             "postgres://h/x?prefix=A",
             "postgres://h/x?schema=a.b",
             "postgres://h/x?connect_timeout=0",
+            "postgres://h/x?listen=no",
             "postgres://h/x?application_name=",
             "postgres://h/x?host=/run",
             "postgres://h/x?sslmode=require",

@@ -4,38 +4,40 @@
 //! looks by itself when its wait has ended.
 
 use std::{
-    collections::{HashMap, HashSet},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use taskstore_core::{QueueName, QueuePattern};
 use tokio::sync::Notify;
 
+/// Most queues that are told apart; of more it is said that anything may have come.
+const QUEUES_MAX: usize = 1_000;
+
 /// What one transaction has to tell.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct News {
     queues: HashMap<QueueName, Came>,
-    promoted: bool,
-    looked: Option<Looked>,
+    any: bool,
+    seen: Option<(Vec<QueueName>, u64)>,
 }
 
 /// What came into a queue.
 #[derive(Clone, Copy, Debug, Default)]
-struct Came {
+pub(crate) struct Came {
     /// Something to claim.
-    ready: bool,
+    pub(crate) ready: bool,
     /// Something that is due then.
-    due: Option<i64>,
-    /// A claim has seen all that was there before.
-    seen: bool,
+    pub(crate) due: Option<i64>,
 }
 
 impl Came {
-    fn add_due(&mut self, at: i64) {
-        self.due = Some(self.due.map_or(at, |due| due.min(at)));
+    fn add(&mut self, other: Self) {
+        self.ready |= other.ready;
+        self.due = match (self.due, other.due) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
     }
 
     /// Whether it is news for somebody who waits until then.
@@ -44,47 +46,68 @@ impl Came {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Looked {
-    next_due: Option<i64>,
-    events: u64,
-}
-
 impl News {
     /// Something was put into ready.
     pub(crate) fn ready(&mut self, queue: &QueueName) {
-        self.entry(queue).ready = true;
+        self.add(queue, Came { ready: true, due: None });
     }
 
     /// Something was put into later.
     pub(crate) fn later(&mut self, queue: &QueueName, run_at: i64) {
-        self.entry(queue).add_due(run_at);
+        self.add(queue, Came { ready: false, due: Some(run_at) });
     }
 
-    /// Due tasks were moved to ready, of whatever queues.
-    pub(crate) const fn promoted(&mut self) {
-        self.promoted = true;
+    /// Something may have come into any queue.
+    pub(crate) fn any(&mut self) {
+        self.any = true;
+        self.queues.clear();
     }
 
-    /// A claim came back short: it has seen these queues to their ends, and what is due next.
-    pub(crate) fn seen(
-        &mut self,
-        queues: impl Iterator<Item = QueueName>,
-        next_due: Option<i64>,
-        events: u64,
-    ) {
-        for queue in queues {
-            self.queues.insert(queue, Came { seen: true, ..Came::default() });
+    /// A claim came back short: it has seen these queues to their ends, as they were when
+    /// [`Wakeups::events`] said so.
+    pub(crate) fn seen(&mut self, queues: impl IntoIterator<Item = QueueName>, events: u64) {
+        self.seen = Some((queues.into_iter().collect(), events));
+    }
+
+    /// Together with this.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        if other.any {
+            self.any();
         }
-        self.looked = Some(Looked { next_due, events });
+        for (queue, came) in &other.queues {
+            self.add(queue, *came);
+        }
     }
 
-    fn entry(&mut self, queue: &QueueName) -> &mut Came {
-        if !self.queues.contains_key(queue) {
-            self.queues.insert(queue.clone(), Came::default());
+    /// Whether nobody need be told.
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.any && self.queues.is_empty()
+    }
+
+    /// What came into which queue; `None`: something into any.
+    pub(crate) fn queues(&self) -> Option<&HashMap<QueueName, Came>> {
+        (!self.any).then_some(&self.queues)
+    }
+
+    fn add(&mut self, queue: &QueueName, came: Came) {
+        if self.any {
+            return;
         }
-        // It was made a line above, so the default is never.
-        self.queues.entry(queue.clone()).or_default()
+        if let Some(there) = self.queues.get_mut(queue) {
+            there.add(came);
+        } else if self.queues.len() < QUEUES_MAX {
+            self.queues.insert(queue.clone(), came);
+        } else {
+            self.any();
+        }
+    }
+
+    /// Whether it is news for somebody who waits for these queues until then.
+    fn matters(&self, queues: &[QueuePattern], until: i64) -> bool {
+        self.any
+            || self.queues.iter().any(|(queue, came)| {
+                came.matters(until) && queues.iter().any(|pattern| pattern.matches(queue))
+            })
     }
 }
 
@@ -92,22 +115,19 @@ impl News {
 #[derive(Debug, Default)]
 pub(crate) struct Wakeups {
     state: Mutex<State>,
-    /// How often the file was seen to change.
-    events: AtomicU64,
-    /// Told when somebody begins to wait.
-    pub(crate) waiting: std::sync::Condvar,
 }
 
 #[derive(Debug, Default)]
 struct State {
     next: u64,
     waiters: HashMap<u64, Waiter>,
-    /// What came since a claim has last seen the whole queue: a runner that begins to wait between
-    /// the two is told at once.
-    unseen: HashMap<QueueName, Came>,
-    /// What the last short claim answered to be due next, and the events until then.
-    looked: Option<Looked>,
-    closed: bool,
+    /// How often there was news.
+    events: u64,
+    /// What came since a claim has last seen the whole queue, and at which event: a runner that begins
+    /// to wait between the two is told at once.
+    unseen: HashMap<QueueName, (Came, u64)>,
+    /// Something may have come into any queue.
+    unseen_any: bool,
 }
 
 #[derive(Debug)]
@@ -115,12 +135,6 @@ struct Waiter {
     queues: Vec<QueuePattern>,
     until: i64,
     notify: Arc<Notify>,
-}
-
-impl Waiter {
-    fn waits_for(&self, queue: &QueueName) -> bool {
-        self.queues.iter().any(|pattern| pattern.matches(queue))
-    }
 }
 
 /// A place among those who wait; given up when dropped.
@@ -145,116 +159,64 @@ impl Drop for Waiting {
 
 impl Wakeups {
     /// Waits for news of these queues that matters before `until`. From here on nothing is missed.
-    /// Also whether the file has changed since a claim has last looked, perhaps by another process.
-    pub(crate) fn register(
-        self: &Arc<Self>,
-        queues: &[QueuePattern],
-        until: i64,
-    ) -> (Waiting, bool) {
+    pub(crate) fn register(self: &Arc<Self>, queues: &[QueuePattern], until: i64) -> Waiting {
         let notify = Arc::new(Notify::new());
         let mut state = self.lock();
-        let waiter = Waiter { queues: queues.to_vec(), until, notify: notify.clone() };
-        let all = state.unseen.len();
         // Told once: a waiter that does not claim must not be woken over and over.
-        state.unseen.retain(|queue, came| !(came.matters(until) && waiter.waits_for(queue)));
-        let unseen = state.unseen.len() < all;
-        if unseen {
+        let all = state.unseen.len();
+        state.unseen.retain(|queue, (came, _)| {
+            !(came.matters(until) && queues.iter().any(|pattern| pattern.matches(queue)))
+        });
+        if std::mem::take(&mut state.unseen_any) || state.unseen.len() < all {
             notify.notify_one();
         }
         let id = state.next;
         state.next += 1;
+        let waiter = Waiter { queues: queues.to_vec(), until, notify: notify.clone() };
         state.waiters.insert(id, waiter);
-        let changed = state.looked.is_some_and(|looked| looked.events != self.events());
         drop(state);
-        self.waiting.notify_all();
-        (Waiting { id, wakeups: self.clone(), notify }, changed && !unseen)
+        Waiting { id, wakeups: self.clone(), notify }
     }
 
-    /// What was committed.
+    /// What was committed, here or elsewhere.
     pub(crate) fn publish(&self, news: &News) {
-        if news.queues.is_empty() && !news.promoted && news.looked.is_none() {
-            return;
-        }
         let mut state = self.lock();
-        for (queue, came) in &news.queues {
-            if came.seen {
-                state.unseen.remove(queue);
-            }
-            if came.ready || came.due.is_some() {
-                let unseen = state.unseen.entry(queue.clone()).or_default();
-                unseen.ready |= came.ready;
-                if let Some(due) = came.due {
-                    unseen.add_due(due);
+        if let Some((queues, events)) = &news.seen {
+            for queue in queues {
+                // What came after the claim began, it may not have seen.
+                if state.unseen.get(queue).is_some_and(|(_, at)| at <= events) {
+                    state.unseen.remove(queue);
                 }
             }
         }
-        if news.looked.is_some() {
-            state.looked = news.looked;
+        if news.is_nothing() {
+            return;
         }
-        for waiter in state.waiters.values() {
-            let told = news.promoted
-                || news
-                    .queues
-                    .iter()
-                    .any(|(queue, came)| came.matters(waiter.until) && waiter.waits_for(queue));
-            if told {
-                waiter.notify.notify_one();
+        state.events += 1;
+        let event = state.events;
+        let told = |waiter: &&Waiter| news.matters(&waiter.queues, waiter.until);
+        let mut heard = false;
+        for waiter in state.waiters.values().filter(told) {
+            waiter.notify.notify_one();
+            heard = true;
+        }
+        // Those who wait were told; what nobody waits for is kept for the next who does.
+        state.unseen_any |= news.any && !heard;
+        for (queue, came) in &news.queues {
+            if state.unseen.len() >= QUEUES_MAX && !state.unseen.contains_key(queue) {
+                state.unseen.clear();
+                state.unseen_any = true;
+                break;
             }
+            let (unseen, at) = state.unseen.entry(queue.clone()).or_default();
+            unseen.add(*came);
+            *at = event;
         }
     }
 
-    /// The file has changed, by whomever.
-    pub(crate) fn changed(&self) {
-        self.events.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often the file was seen to change.
+    /// How often there was news.
     pub(crate) fn events(&self) -> u64 {
-        self.events.load(Ordering::Relaxed)
-    }
-
-    /// The queues that somebody waits for.
-    pub(crate) fn queues(&self) -> Vec<QueuePattern> {
-        let state = self.lock();
-        let queues: HashSet<_> = state.waiters.values().flat_map(|waiter| &waiter.queues).collect();
-        queues.into_iter().cloned().collect()
-    }
-
-    /// What a look at the file has found: queues with something to claim, and what is due next.
-    /// What the last claim has already said to be due wakes nobody again.
-    pub(crate) fn found(&self, ready: &[QueueName], next_due: Option<i64>) {
-        let state = self.lock();
-        let known = state.looked.and_then(|looked| looked.next_due).unwrap_or(i64::MAX);
-        let due = next_due.filter(|&due| due < known);
-        for waiter in state.waiters.values() {
-            if due.is_some_and(|due| due < waiter.until)
-                || ready.iter().any(|queue| waiter.waits_for(queue))
-            {
-                waiter.notify.notify_one();
-            }
-        }
-    }
-
-    /// Nobody will wait any more.
-    pub(crate) fn close(&self) {
-        self.lock().closed = true;
-        self.waiting.notify_all();
-    }
-
-    /// Sleeps until somebody waits, or this long if somebody does. Whether to go on.
-    pub(crate) fn wait_for_waiters(&self, pause: std::time::Duration) -> bool {
-        let state = self.lock();
-        let state = if state.waiters.is_empty() && !state.closed {
-            self.waiting.wait(state).unwrap_or_else(PoisonError::into_inner)
-        } else {
-            self.waiting.wait_timeout(state, pause).unwrap_or_else(PoisonError::into_inner).0
-        };
-        !state.closed
-    }
-
-    /// Whether this was closed.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.lock().closed
+        self.lock().events
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -285,18 +247,20 @@ mod tests {
     #[test]
     fn only_those_who_wait_for_the_queue_are_woken() {
         let wakeups = Arc::new(Wakeups::default());
-        let (mail, _) = wakeups.register(&[queue("mail").into()], 100);
-        let (other, _) = wakeups.register(&[queue("other").into()], 100);
+        let mail = wakeups.register(&[queue("mail").into()], 100);
+        let other = wakeups.register(&[queue("other").into()], 100);
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
         assert!(is_woken(&mail));
         assert!(!is_woken(&other));
+        wakeups.publish(&news(News::any));
+        assert!(is_woken(&other));
     }
 
     #[test]
     fn a_later_task_wakes_only_those_who_would_sleep_past_it() {
         let wakeups = Arc::new(Wakeups::default());
-        let (long, _) = wakeups.register(&[queue("mail").into()], 101);
-        let (short, _) = wakeups.register(&[queue("mail").into()], 100);
+        let long = wakeups.register(&[queue("mail").into()], 101);
+        let short = wakeups.register(&[queue("mail").into()], 100);
         wakeups.publish(&news(|n| n.later(&queue("mail"), 100)));
         assert!(is_woken(&long));
         assert!(!is_woken(&short));
@@ -305,25 +269,38 @@ mod tests {
     #[test]
     fn what_came_between_a_claim_and_the_wait_is_not_missed_and_told_once() {
         let wakeups = Arc::new(Wakeups::default());
+        let waits = || is_woken(&wakeups.register(&[queue("mail").into()], 100));
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
-        assert!(is_woken(&wakeups.register(&[queue("mail").into()], 100).0));
-        assert!(!is_woken(&wakeups.register(&[queue("mail").into()], 100).0), "told once");
+        assert!(waits());
+        assert!(!waits(), "told once");
+        wakeups.publish(&news(News::any));
+        assert!(waits());
+        assert!(!waits(), "told once");
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));
-        wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), None, 0)));
-        assert!(
-            !is_woken(&wakeups.register(&[queue("mail").into()], 100).0),
-            "a claim has seen it"
-        );
+        wakeups.publish(&news(|n| n.seen([queue("mail")], wakeups.events())));
+        assert!(!waits(), "a claim has seen it");
     }
 
     #[test]
-    fn what_a_claim_has_already_said_to_be_due_wakes_nobody_again() {
+    fn what_came_while_a_claim_was_on_its_way_may_not_have_been_seen() {
         let wakeups = Arc::new(Wakeups::default());
-        wakeups.publish(&news(|n| n.seen([queue("mail")].into_iter(), Some(50), 0)));
-        let (waiting, _) = wakeups.register(&[queue("mail").into()], 100);
-        wakeups.found(&[], Some(50));
-        assert!(!is_woken(&waiting));
-        wakeups.found(&[], Some(49));
-        assert!(is_woken(&waiting));
+        let before = wakeups.events();
+        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
+        wakeups.publish(&news(|n| n.seen([queue("mail")], before)));
+        assert!(is_woken(&wakeups.register(&[queue("mail").into()], 100)));
+    }
+
+    #[test]
+    fn very_many_queues_are_any_queue() {
+        let wakeups = Arc::new(Wakeups::default());
+        let names = |from: usize| (from..from + QUEUES_MAX).map(|n| queue(&n.to_string()));
+        let few = news(|n| names(0).for_each(|name| n.ready(&name)));
+        assert_eq!(few.queues().unwrap().len(), QUEUES_MAX);
+        wakeups.publish(&few);
+        let mut many = few.clone();
+        many.merge(&news(|n| n.ready(&queue("more"))));
+        assert!(many.queues().is_none() && !many.is_nothing());
+        wakeups.publish(&news(|n| n.ready(&queue("mail"))));
+        assert!(is_woken(&wakeups.register(&[queue("never").into()], 100)));
     }
 }
