@@ -90,3 +90,44 @@ CREATE TABLE task_ended(
  completed_at bigint NOT NULL, task bigint NOT NULL, status smallint NOT NULL, deleted boolean NOT NULL,
  PRIMARY KEY(status,deleted,completed_at,task));
 CREATE TABLE task_queue_state(queue text COLLATE "C" PRIMARY KEY, paused boolean NOT NULL DEFAULT false);
+
+-- Ids between the bits that are stored and the text that everything else shows. NULL: it is no ULID.
+CREATE FUNCTION task_ulid(id uuid) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+ SELECT string_agg(substr('0123456789ABCDEFGHJKMNPQRSTVWXYZ',1+substring(x.bits FROM 5*n+1 FOR 5)::bit(5)::integer,1),'' ORDER BY n)
+  FROM (SELECT B'00'||('x'||replace(id::text,'-',''))::bit(128) AS bits) x,generate_series(0,25) n $$;
+CREATE FUNCTION task_uuid(ulid text) RETURNS uuid LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
+ SELECT string_agg(to_hex(substring(x.bits FROM 4*n+3 FOR 4)::bit(4)::integer),'' ORDER BY n)::uuid
+  FROM (SELECT string_agg((strpos('0123456789ABCDEFGHJKMNPQRSTVWXYZ',substr(upper(ulid),n,1))-1)::bit(5)::text,'' ORDER BY n) AS bits
+   FROM generate_series(1,26) n WHERE upper(ulid)~'^[0-7][0-9A-HJKMNP-TV-Z]{25}$') x,generate_series(0,31) n WHERE x.bits IS NOT NULL $$;
+
+-- What a person reads. Fast by id (id=task_uuid('01K..')) and by page of newest; never filter a large table by its derived status.
+CREATE VIEW task AS
+SELECT t.id,task_ulid(t.id) AS ulid,
+ CASE t.status WHEN 2 THEN 'success' WHEN 3 THEN 'failed' WHEN 4 THEN 'canceled' WHEN 5 THEN 'paused'
+  ELSE CASE WHEN t.waits THEN 'queued' ELSE 'running' END END AS status,
+ t.queue AS queue_name,t.definition_id,d.alias,p.parameters,
+ (SELECT x.output FROM task_result x WHERE x.task=t.seq AND x.turn=t.turn-1) AS output,
+ (SELECT string_agg(to_char((timestamptz 'epoch'+g.at*interval '1 microsecond') AT TIME ZONE 'UTC','YYYY-MM-DD HH24:MI:SS.US ')
+   ||CASE g.level WHEN 0 THEN 'info' WHEN 1 THEN 'success' ELSE 'error' END||' '||g.line,E'\n' ORDER BY g.turn,g.n)
+  FROM task_log g WHERE g.task=t.seq) AS details,
+ (SELECT x.error FROM task_result x WHERE x.task=t.seq AND x.error IS NOT NULL ORDER BY x.turn DESC LIMIT 1) AS error,
+ t.attempts+(t.status=0 AND NOT t.waits)::integer AS attempts,nullif(t.max_attempts,0) AS max_attempts,
+ t.progress_done||'/'||t.progress_total AS progress,t.priority,t.suspect,
+ timestamptz 'epoch'+p.expires_at*interval '1 microsecond' AS expires_at,p.timeout/1000000.0 AS timeout_seconds,
+ timestamptz 'epoch'+t.run_at*interval '1 microsecond' AS run_at,
+ timestamptz 'epoch'+t.started_at*interval '1 microsecond' AS started_at,
+ timestamptz 'epoch'+t.completed_at*interval '1 microsecond' AS completed_at,
+ timestamptz 'epoch'+t.created_at*interval '1 microsecond' AS created_at,
+ timestamptz 'epoch'+t.updated_at*interval '1 microsecond' AS updated_at,
+ timestamptz 'epoch'+t.deleted_at*interval '1 microsecond' AS deleted_at,
+ timestamptz 'epoch'+t.cancel_at*interval '1 microsecond' AS cancel_requested_at,
+ task_ulid(h.owner) AS held_by,timestamptz 'epoch'+h.claimed_at*interval '1 microsecond' AS held_since
+FROM (SELECT q.*,
+  EXISTS(SELECT 1 FROM task_later w WHERE w.run_at=q.run_at AND w.task=q.seq)
+   OR EXISTS(SELECT 1 FROM task_ready r WHERE r.queue=q.queue AND r.priority=q.priority AND r.run_at=q.run_at AND r.task=q.seq) AS waits
+  FROM task_queue q) t
+LEFT JOIN task_definition d ON d.id=t.definition_id
+LEFT JOIN task_payload p ON p.task=t.seq
+LEFT JOIN LATERAL (SELECT l.owner,l.claimed_at FROM task_lease_tasks b JOIN task_lease l ON l.lease=b.lease
+ CROSS JOIN LATERAL unnest(b.tasks,b.turns) AS e(task,turn)
+ WHERE t.status=0 AND NOT t.waits AND t.seq=ANY(b.tasks) AND e.task=t.seq AND e.turn=t.turn LIMIT 1) h ON true;

@@ -1,5 +1,7 @@
 -- Everything that 0001_initial made and nothing else; indexes and sequences go with their tables.
 DROP VIEW IF EXISTS task;
+DROP FUNCTION IF EXISTS task_uuid(text);
+DROP FUNCTION IF EXISTS task_ulid(uuid);
 DROP TABLE IF EXISTS task_queue_state;
 DROP TABLE IF EXISTS task_ended;
 DROP TABLE IF EXISTS task_aside;

@@ -24,6 +24,8 @@ const NAMES: &[&str] = &[
     "task_aside",
     "task_ended",
     "task_queue_state",
+    "task_ulid",
+    "task_uuid",
     "task_enqueue",
     "task_enqueue_insert",
 ];
