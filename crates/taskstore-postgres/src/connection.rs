@@ -4,7 +4,6 @@ use std::{fmt, future::Future, sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use taskstore_core::{Error, Result};
-use tokio_postgres::NoTls;
 
 use crate::{
     error::{from_pool, is_rolled_back},
@@ -100,7 +99,8 @@ impl Connections {
         texts: Arc<Texts>,
     ) -> Result<Self> {
         let config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = Manager::from_config(server_for(options, job), NoTls, config);
+        let connector = options.tls.connector()?;
+        let manager = Manager::from_config(server_for(options, job), connector, config);
         let pool = Pool::builder(manager)
             .max_size(at_most.max(1) as usize)
             .wait_timeout(Some(options.connect_timeout.max(job.deadline() / 2)))
@@ -166,6 +166,7 @@ pub(crate) fn server_for(options: &PostgresOptions, job: Job) -> tokio_postgres:
     }
     server
         .options(&settings)
+        .ssl_mode(options.tls.mode())
         .application_name(&options.application_name)
         .connect_timeout(options.connect_timeout)
         .tcp_user_timeout(job.deadline())

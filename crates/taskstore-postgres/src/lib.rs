@@ -29,6 +29,7 @@ mod options;
 mod read;
 mod session;
 mod sql;
+mod tls;
 mod url;
 mod wakeup;
 mod write;

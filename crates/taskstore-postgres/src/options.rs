@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use taskstore_core::{Error, Result};
 
-use crate::sql::Patch;
+use crate::{sql::Patch, tls::Tls};
 
 /// Most characters of a prefix.
 const PREFIX_CHARS_MAX: usize = 20;
@@ -30,6 +30,7 @@ pub struct PostgresOptions {
     pub(crate) application_name: String,
     pub(crate) connect_timeout: Duration,
     pub(crate) listen: bool,
+    pub(crate) tls: Tls,
     pub(crate) patch: Option<Patch>,
 }
 
@@ -43,14 +44,26 @@ impl PostgresOptions {
             application_name: "taskstore".to_owned(),
             connect_timeout: Duration::from_secs(5),
             listen: true,
+            tls: Tls::default(),
             patch: None,
         }
     }
 
     /// The store that a URL names: `postgres://user:password@host:port/database`, each part with `%20`
     /// for a space and so on, and after a `?` any of `pool=8`, `prefix=app_`, `schema=jobs`,
-    /// `application_name=taskstore`, `connect_timeout=5` (seconds), `listen=off`, `host=/run/postgresql` (the folder
-    /// of a unix socket) and `sslmode=disable` or `prefer`.
+    /// `application_name=taskstore`, `connect_timeout=5` (seconds), `listen=off`,
+    /// `host=/run/postgresql` (the folder of a unix socket), `sslmode=prefer` and `sslrootcert=/etc/authorities.pem`.
+    ///
+    /// `sslmode` is what every client of PostgreSQL means by it. All but `disable` needs the feature
+    /// `tls`, without which the default is not to encrypt:
+    ///
+    /// | `sslmode` | encrypted | the server's certificate |
+    /// |---|---|---|
+    /// | `disable` | no | |
+    /// | `prefer`, the default | if the server can | any |
+    /// | `require` | yes | any; with `sslrootcert` as `verify-ca` |
+    /// | `verify-ca` | yes | of an authority in `sslrootcert`, or of the system |
+    /// | `verify-full` | yes | and made out for this host |
     ///
     /// # Errors
     /// [`Error::Invalid`] that names `url`: another scheme, no host, or a parameter that is unknown or

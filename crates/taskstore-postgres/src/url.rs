@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use taskstore_core::{Error, Result};
 
-use crate::options::PostgresOptions;
+use crate::{options::PostgresOptions, tls::Ask};
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
-const KNOWN: &str =
-    "prefix, schema, pool, application_name, connect_timeout, listen, host, sslmode";
+const KNOWN: &str = "prefix, schema, pool, application_name, connect_timeout, listen, host, \
+    sslmode, sslrootcert";
 
 pub(crate) fn parse(url: &str) -> Result<PostgresOptions> {
     let rest = SCHEMES
@@ -27,7 +27,6 @@ pub(crate) fn parse(url: &str) -> Result<PostgresOptions> {
     };
     let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
     let mut server = tokio_postgres::Config::new();
-    server.ssl_mode(tokio_postgres::config::SslMode::Disable);
     user(&mut server, who)?;
     for host in hosts.split(',').filter(|host| !host.is_empty()) {
         add_host(&mut server, host)?;
@@ -115,13 +114,17 @@ fn set(mut options: PostgresOptions, key: &str, value: &str) -> Result<PostgresO
             Ok(options)
         }
         "host" => Err(invalid("there is a host before the parameters already, or it is empty")),
-        "sslmode" => match value {
-            "disable" | "prefer" | "allow" => Ok(options),
-            "require" | "verify-ca" | "verify-full" => Err(invalid(format!(
-                "sslmode={value} cannot be had: this version has no TLS; use a tunnel or a socket"
-            ))),
-            _ => Err(unknown()),
-        },
+        "sslmode" => {
+            options.tls.ask = Ask::read(value).ok_or_else(unknown)?;
+            if options.tls.can_be_had() {
+                return Ok(options);
+            }
+            Err(invalid(format!("sslmode={value} needs the feature `tls` of this crate")))
+        }
+        "sslrootcert" if !value.is_empty() => {
+            options.tls.authorities = Some(value.into());
+            Ok(options)
+        }
         // The key may be anything, also part of a password that was not encoded.
         _ => Err(invalid(format!("it has a parameter that is not known; there are {KNOWN}"))),
     }
@@ -219,8 +222,7 @@ mod tests {
             "postgres://h/x?listen=no",
             "postgres://h/x?application_name=",
             "postgres://h/x?host=/run",
-            "postgres://h/x?sslmode=require",
-            "postgres://h/x?sslmode=verify-full",
+            "postgres://h/x?sslrootcert=",
             "postgres://h/x?sslmode=what",
             "postgres://me:a?hunter2=b@h/x",
         ] {
