@@ -18,13 +18,14 @@ use std::{
 
 use taskstore_core::{Error, QueueName, Result};
 use tokio::{sync::Notify, task::JoinHandle};
-use tokio_postgres::{AsyncMessage, Client, NoTls, Notification, Statement};
+use tokio_postgres::{AsyncMessage, Client, Notification, Socket, Statement, tls::MakeTlsConnect};
 
 use crate::{
     connection::{Job, server_for},
     error::{Mapped, no_tables},
     options::PostgresOptions,
     sql::{Sql, Texts},
+    tls::Connector,
     wakeup::{Came, News, Wakeups},
 };
 
@@ -234,12 +235,12 @@ async fn hear_until_it_breaks(shared: Arc<Shared>) -> (bool, Result<()>) {
     (worked, ended)
 }
 
-type Connection =
-    tokio_postgres::Connection<tokio_postgres::Socket, tokio_postgres::tls::NoTlsStream>;
+type Connection = tokio_postgres::Connection<Socket, <Connector as MakeTlsConnect<Socket>>::Stream>;
 
 async fn connect(shared: &Shared, job: Job) -> Result<(Client, Connection)> {
     let server = server_for(&shared.options, job);
-    let connected = tokio::time::timeout(shared.options.connect_timeout, server.connect(NoTls));
+    let connecting = server.connect(shared.options.tls.connector()?);
+    let connected = tokio::time::timeout(shared.options.connect_timeout, connecting);
     let connected = connected.await;
     connected
         .map_err(|_| Error::timed_out("a connection", shared.options.connect_timeout))?
