@@ -1,4 +1,3 @@
--- Before a look whether it is needed, which is a statement of its own with a newer snapshot: an enqueue and a requeue hold it FOR
--- KEY SHARE, so those that came first are seen, and those that come later find it gone. No row: it is not there.
--- 1 id
-SELECT id FROM task_definition WHERE id=$1 AND status<2 FOR UPDATE;
+-- Waits for every enqueue and requeue that is under way, and holds those that come: what definition_in_use then sees is all there
+-- is, and whoever waited sees that the definition is gone. Rare, so that nothing on the hot path locks a definition.
+LOCK TABLE task_queue IN EXCLUSIVE MODE;

@@ -68,18 +68,17 @@ pub(crate) async fn put_definition(
 
 /// Removes a definition that no live task needs. Its row stays for the tasks that have ended.
 pub(crate) async fn delete_definition(session: &Session, id: DefinitionId) -> Result<()> {
-    let key = Uuid::of(id.ulid());
-    session.begin().await?;
-    // From here on no enqueue and no requeue can say that it is there, until this has ended.
-    if session.first(Sql::DefinitionLock, &[&key]).await?.is_none() {
-        return Err(Error::not_found("task definition", &id));
+    let (key, now) = (Uuid::of(id.ulid()), None::<i64>);
+    let steps = [(Sql::DefinitionLock, &[][..]), (Sql::DefinitionInUse, &[&key as _][..])];
+    let answers = session.together(true, &steps, false).await?;
+    let row = answers.last().and_then(|rows| rows.first());
+    match row.map(|row| row.try_get(0)).transpose().mapped()? {
+        None => Err(Error::not_found("task definition", &id)),
+        Some(true) => Err(Error::definition_in_use(&id)),
+        Some(false) => {
+            session.together(false, &[(Sql::DefinitionDelete, &[&key, &now])], true).await.map(drop)
+        }
     }
-    let needed = session.first(Sql::DefinitionInUse, &[&key]).await?;
-    if needed.map(|row| row.try_get(0)).transpose().mapped()?.unwrap_or(true) {
-        return Err(Error::definition_in_use(&id));
-    }
-    session.execute(Sql::DefinitionDelete, &[&key]).await?;
-    session.commit().await
 }
 
 /// What is there already: the id, or else the alias.

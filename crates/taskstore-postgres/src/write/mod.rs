@@ -12,6 +12,7 @@ mod control;
 mod definition;
 mod enqueue;
 mod lease;
+mod leased;
 mod promote;
 mod queue;
 mod report;

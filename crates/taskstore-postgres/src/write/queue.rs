@@ -1,9 +1,13 @@
-//! Queues.
+//! How queues are served.
 
-use taskstore_core::{Error, Result, backend::QueueSettings};
+use taskstore_core::{Result, backend::QueueSettings};
 
-use crate::session::Session;
+use crate::{session::Session, sql::Sql};
 
-pub(crate) async fn put_queue(_: &Session, _: &QueueSettings) -> Result<()> {
-    Err(Error::backend("not there yet"))
+/// Pauses or resumes a queue.
+pub(crate) async fn put_queue(session: &Session, settings: &QueueSettings) -> Result<()> {
+    session
+        .execute(Sql::QueuePut, &[&settings.name.as_str(), &settings.paused])
+        .await
+        .map(drop)
 }
