@@ -77,6 +77,9 @@ impl News {
         for (queue, came) in &other.queues {
             self.add(queue, *came);
         }
+        if other.seen.is_some() {
+            self.seen.clone_from(&other.seen);
+        }
     }
 
     /// Whether nobody need be told.

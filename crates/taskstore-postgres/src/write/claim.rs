@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 
 use super::leased::Leased;
 use crate::{
-    convert::{Uuid, later, micros, small, stamp, until},
+    convert::{Uuid, micros, small, stamp, until},
     error::{Mapped, is_unique_violation},
     session::{Param, Session},
     sql::Sql,
@@ -20,7 +20,11 @@ use crate::{
 
 /// Leases ready tasks under a lease id that was never used. `events` is how much had been heard of
 /// the store before.
-pub(crate) async fn claim(session: &Session, claim: &Claim, events: u64) -> Result<(Claimed, News)> {
+pub(crate) async fn claim(
+    session: &Session,
+    claim: &Claim,
+    events: u64,
+) -> Result<(Claimed, News)> {
     let asked = Asked::of(claim, None);
     let used = |error| name_lease(error, claim.lease);
     loop {
@@ -119,12 +123,17 @@ impl<'a> Asked<'a> {
         let dropped: i64 = head.try_get(3).mapped()?;
         let full: bool = head.try_get(4).mapped()?;
         let tasks: Vec<LeasedTask> = if Leased::is_in(head)? {
-            rows.iter().map(|row| Leased::read(row, lease).map(|leased| leased.task)).collect::<Result<_>>()?
+            rows.iter()
+                .map(|row| Leased::read(row, lease).map(|leased| leased.task))
+                .collect::<Result<_>>()?
         } else {
             Vec::new()
         };
         if dropped > 0 {
-            tracing::error!(dropped, "ready rows without a task or its definition are out of the way");
+            tracing::error!(
+                dropped,
+                "ready rows without a task or its definition are out of the way"
+            );
             if tasks.is_empty() {
                 return Ok(None);
             }
@@ -133,9 +142,7 @@ impl<'a> Asked<'a> {
         let mut news = News::default();
         if short && !full && dropped == 0 {
             let seen = self.claim.queues.iter().map(|share| share.queue.clone());
-            // By this machine's clock, by which runners wait.
-            let due = next_due.map(|due| later(crate::convert::here(), until(due, now)));
-            news.seen(seen, due, events);
+            news.seen(seen, events);
         }
         let claimed = Claimed {
             tasks,

@@ -115,7 +115,8 @@ pub(crate) async fn take_over(
         gone.push(old_key);
         replace(session, request, &lease, new_key, &tasks).await?;
         before.insert(new_key, (Some(lease.owner), lease.alone));
-        held.insert(new_key, held.remove(&old_key).unwrap_or_default());
+        let rows = held.remove(&old_key).unwrap_or_default();
+        held.insert(new_key, rows);
         answers.push(Some(TakenOver {
             from: lease.owner.id(),
             alone: lease.alone,
@@ -145,7 +146,9 @@ async fn replace(
         alone: dead.alone,
         taken_from: Some(dead.owner),
     };
-    lease.store(session, stamp(request.now), tasks.iter().map(|leased| (leased.seq, &leased.task))).await
+    lease
+        .store(session, stamp(request.now), tasks.iter().map(|leased| (leased.seq, &leased.task)))
+        .await
 }
 
 /// A lease to make.

@@ -24,7 +24,7 @@ pub(crate) async fn promote(session: &Session, request: &Promote) -> Result<(Pro
     let next: Option<i64> = row.try_get(2).mapped()?;
     let mut news = News::default();
     if moved > 0 {
-        news.promoted();
+        news.any();
     }
     let moved = u32::try_from(moved).unwrap_or(u32::MAX);
     Ok((Promoted { moved, due_in: next.map(|due| until(due, now)) }, news))

@@ -89,7 +89,10 @@ async fn adopt(
     for seq in seqs {
         let Some(row) = session.first(Sql::SweepTask, &[&now, &seq]).await? else { continue };
         let Ok(mut leased) = Leased::read(&row, request.lease) else {
-            tracing::error!(task = seq, "it is in no place, and its record cannot be that of a task");
+            tracing::error!(
+                task = seq,
+                "it is in no place, and its record cannot be that of a task"
+            );
             continue;
         };
         leased.task.lease.turn += 1;
@@ -115,6 +118,7 @@ async fn adopt(
         taken_from: None,
     };
     lease.store(session, now, adopted.iter().map(|(leased, _)| (leased.seq, &leased.task))).await?;
-    strays.extend(adopted.into_iter().map(|(leased, missing)| Stray { task: leased.task, missing }));
+    strays
+        .extend(adopted.into_iter().map(|(leased, missing)| Stray { task: leased.task, missing }));
     Ok(())
 }

@@ -5,13 +5,13 @@ use taskstore_core::{
     backend::{Outcome, When},
 };
 
-use super::{Allowed, Made, Place, Subject, Sql};
+use super::{Allowed, Made, Place, Sql, Subject};
+use crate::write::enqueue::time_of;
 use crate::{
     convert::{Uuid, duration, here, later, status_code},
     session::{Param, Session, Step},
     wakeup::News,
 };
-use crate::write::enqueue::time_of;
 
 /// A move at work.
 pub(super) struct Change<'a> {
@@ -31,8 +31,10 @@ impl Change<'_> {
 
     /// Takes tasks from wherever they wait or are listed.
     pub(super) async fn leave(&self, tasks: &[Allowed]) -> Result<()> {
-        let ready = Spots::of(tasks.iter().map(|(.., s)| s).filter(|s| s.place == Some(Place::Ready)));
-        let wait = Spots::of(tasks.iter().map(|(.., s)| s).filter(|s| s.place == Some(Place::Later)));
+        let ready =
+            Spots::of(tasks.iter().map(|(.., s)| s).filter(|s| s.place == Some(Place::Ready)));
+        let wait =
+            Spots::of(tasks.iter().map(|(.., s)| s).filter(|s| s.place == Some(Place::Later)));
         let aside: (Vec<i16>, Vec<i64>) = tasks
             .iter()
             .filter(|(_, from, _)| is_aside(*from))
@@ -88,8 +90,7 @@ impl Change<'_> {
         let aside: [Param<'_>; 2] = [&canceled, &seqs];
         let ended: [Param<'_>; 4] = [&seqs, &canceled, &now, &delete];
         let result: [Param<'_>; 5] = [&seqs, &turns, &canceled, &now, &reason];
-        let mut steps: Vec<Step<'_>> =
-            vec![(Sql::EndedInsert, &ended), (Sql::AsideInsert, &aside)];
+        let mut steps: Vec<Step<'_>> = vec![(Sql::EndedInsert, &ended), (Sql::AsideInsert, &aside)];
         if reason.is_some() {
             steps.push((Sql::ResultInsert, &result));
         }
@@ -284,8 +285,7 @@ struct Ended {
 
 impl Ended {
     fn of(tasks: &[Allowed]) -> Self {
-        let mut ended =
-            Self { tasks: Vec::new(), statuses: Vec::new(), completed_at: Vec::new() };
+        let mut ended = Self { tasks: Vec::new(), statuses: Vec::new(), completed_at: Vec::new() };
         for (_, from, subject) in tasks {
             if let Some(at) = subject.completed_at.filter(|_| from.has_ended()) {
                 ended.tasks.push(subject.seq);

@@ -2,10 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use taskstore_core::{
-    Error, Result, Status,
-    backend::Outcome,
-};
+use taskstore_core::{Error, Result, Status, backend::Outcome};
 
 use super::{
     Allowed, Made, Sql, Subject,
