@@ -17,7 +17,7 @@ k AS (INSERT INTO task_unique(key_hash,task) SELECT u.h,u.s FROM unnest((SELECT 
  WHERE u.h IS NOT NULL AND NOT EXISTS(SELECT FROM bad) AND NOT EXISTS(SELECT FROM task_queue t WHERE t.id=u.i)
  ORDER BY u.h,u.s ON CONFLICT DO NOTHING RETURNING task),
 a AS (INSERT INTO task_queue(seq,id,definition_id,queue,priority,run_at,key_hash,max_attempts,created_at,updated_at)
- SELECT u.s,u.i,u.d,u.q,u.pr,COALESCE(u.at,LEAST(c.now+u.del,253402300799999999),c.now),u.h,u.ma,c.now,c.now
+ SELECT u.s,u.i,u.d,u.q,u.pr,COALESCE(u.at,CASE WHEN u.del IS NOT NULL THEN LEAST(c.now+u.del,253402300799999999) END,c.now),u.h,u.ma,c.now,c.now
  FROM c CROSS JOIN unnest((SELECT seqs FROM s),$2,$3,$4::text[],$5::smallint[],$6::bigint[],$7::bigint[],$8,$9::int[]) u(s,i,d,q,pr,del,at,h,ma)
  WHERE NOT EXISTS(SELECT FROM bad) AND (u.h IS NULL OR u.s IN (SELECT task FROM k))
  ON CONFLICT(id) DO NOTHING RETURNING seq,run_at,definition_id,priority,queue),
