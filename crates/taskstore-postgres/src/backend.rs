@@ -60,6 +60,17 @@ impl PostgresBackend {
         Ok(Self { options, texts, workers, readers, wakeups, notices })
     }
 
+    /// How the server would run every list and count: what each walks down, its statement, and its
+    /// plan as JSON. For a test of them, and not there in a release build.
+    ///
+    /// # Errors
+    /// As for any call.
+    #[doc(hidden)]
+    #[cfg(debug_assertions)]
+    pub async fn list_plans(&self) -> Result<Vec<[String; 3]>> {
+        self.readers.run("plans", |session| async move { read::plans(&session).await }).await
+    }
+
     /// Tells what was committed, here at once and elsewhere soon.
     fn publish(&self, news: &News) {
         self.wakeups.publish(news);

@@ -8,6 +8,8 @@
 
 mod condition;
 mod named;
+#[cfg(debug_assertions)]
+mod plans;
 mod source;
 mod text;
 mod value;
@@ -18,6 +20,8 @@ use taskstore_core::{
     backend::{Counted, Cursor, Page, Spot, TaskFilter, TaskOrder, TaskQuery, Walk, Walked},
 };
 
+#[cfg(debug_assertions)]
+pub(crate) use self::plans::plans;
 use super::task;
 use crate::{error::Mapped, session::Session, sql::Sql};
 
