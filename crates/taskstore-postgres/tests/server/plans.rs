@@ -13,6 +13,9 @@ pub(crate) const TESTS: &[Test] = &[(
     no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it,
 )];
 
+const TABLES: &str =
+    "task_queue,task_payload,task_ready,task_later,task_lease,task_lease_tasks,task_aside,task_ended";
+
 fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
     with_store(async |store| {
         let mut statements = 0;
@@ -23,7 +26,7 @@ fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
             // Before it, the statistics are those of the smaller table.
             for analyzed in [false, true] {
                 if analyzed {
-                    store.sql("ANALYZE").await;
+                    store.sql(&format!("ANALYZE {TABLES}")).await;
                 }
                 for [walk, sql, plan] in store.backend.list_plans().await.unwrap() {
                     let plan: Value = serde_json::from_str(&plan).unwrap();
@@ -39,7 +42,7 @@ fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
 /// Of so many tasks, a tenth each: active and ready, delayed, held, paused, failed; half succeeded.
 async fn fill(store: &Store, tasks: u32) {
     let sql = format!(
-        "TRUNCATE task_queue,task_payload,task_ready,task_later,task_lease,task_lease_tasks,task_aside,task_ended;
+        "TRUNCATE {TABLES};
          INSERT INTO task_queue(seq,id,definition_id,queue,status,run_at,created_at,updated_at,completed_at,deleted_at)
           SELECT i,gen_random_uuid(),gen_random_uuid(),'q'||i%2,(ARRAY[0,0,0,5,3,2,2,2,2,2])[1+i%10],i,i,i,
            CASE WHEN i%10>3 THEN i END,CASE WHEN i%100=99 THEN i END FROM generate_series(1,{tasks}) i;
@@ -73,11 +76,11 @@ fn check(node: &Value, walk: &str, sql: &str) {
     assert!(kind != "Sort" || sorts, "{}", told());
     if kind.starts_with("Index") {
         let by_key = node["Index Cond"].is_string();
-        let is_read_whole = table.starts_with("task_lease");
+        let is_read_whole = table.starts_with("task_lease") || sorts && table != "task_queue";
         assert!(by_key || is_read_whole, "{}", told());
         // What is looked at and passed by would not be counted.
         let is_held = walk.contains("Running") && table == "task_queue";
-        assert!(node["Filter"].is_null() || is_held, "{}", told());
+        assert!(node["Filter"].is_null() || is_held || is_read_whole, "{}", told());
     }
     for child in node["Plans"].as_array().into_iter().flatten() {
         check(child, walk, sql);

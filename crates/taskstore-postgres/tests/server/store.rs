@@ -50,9 +50,13 @@ impl Store {
         self.harness.options(&self.name)
     }
 
-    /// Runs plain SQL; answers the values of its rows.
+    /// Runs a statement; answers the values of its rows.
     pub(crate) async fn sql(&self, sql: &str) -> Vec<Vec<String>> {
-        self.harness.sql(&self.name, sql).await.unwrap()
+        let mut rows = self.harness.sql(&self.name, sql).await.unwrap();
+        // What is said of the schema that is set before, and how many rows there were.
+        rows.remove(0);
+        rows.pop();
+        rows
     }
 
     pub(crate) fn task(&self) -> NewTask {
