@@ -13,8 +13,7 @@ pub(crate) const TESTS: &[Test] = &[(
     no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it,
 )];
 
-const TABLES: &str =
-    "task_queue,task_payload,task_ready,task_later,task_lease,task_lease_tasks,task_aside,task_ended";
+const TABLES: &str = "task_queue,task_payload,task_ready,task_later,task_lease,task_lease_tasks,task_aside,task_ended";
 
 fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
     with_store(async |store| {
