@@ -2,8 +2,9 @@
 -- ready is due, so a clock that steps back hides nothing. What somebody has locked is skipped. Rows are locked one by one as
 -- they are taken, so none is locked beyond the limit.
 --
--- Always one row; with columns from seq on for each task. `used`: there is a lease of this id, and nothing was done. `dropped`:
--- rows that had no task any more, because somebody has deleted by hand; they are out of the way, and the sweep finds the tasks.
+-- Always one row, with the columns from seq on for each task: when the next task is due, if it came back short; how many rows were
+-- dropped that had no task any more, because somebody has deleted by hand (the sweep finds the tasks); whether there was no room
+-- for the bytes of more. A lease of this id that is there already makes the insert fail, and with it what was settled before.
 -- A queue that is named again goes on after what it gave before: `skip`.
 -- 1 now or NULL 2 lease 3 owner 4 length 5 queues 6 limits 7 skips 8 at most 9 bytes at most 10 only these definitions or NULL 11 none of these
 WITH c AS MATERIALIZED (SELECT COALESCE($1::bigint,(extract(epoch FROM now())*1000000)::bigint) AS now),
@@ -23,9 +24,10 @@ j AS MATERIALIZED (SELECT w.n,t.seq,t.turn,t.id,t.definition_id,p.parameters,t.a
  CASE WHEN t.started_at IS NULL THEN p.expires_at END AS expires_at,p.timeout,t.queue
  FROM w JOIN task_queue t ON t.seq=w.task AND t.status=0 JOIN task_payload p ON p.task=w.task
  WHERE EXISTS(SELECT FROM task_definition d WHERE d.id=t.definition_id)),
-l AS (INSERT INTO task_lease(lease,owner,beat_at,length,claimed_at,open) SELECT $2,$3::uuid,c.now,$4::bigint,c.now,(SELECT count(*) FROM j) FROM c WHERE EXISTS(SELECT FROM j)),
+l AS (INSERT INTO task_lease(lease,owner,beat_at,length,claimed_at,open) SELECT $2,$3::uuid,c.now,$4::bigint,c.now,(SELECT count(*) FROM j) FROM c
+ WHERE EXISTS(SELECT FROM j) OR EXISTS(SELECT FROM task_lease o WHERE o.lease=$2)),
 g AS (INSERT INTO task_lease_tasks(lease,tasks,turns) SELECT $2,array_agg(seq ORDER BY n),array_agg(turn ORDER BY n) FROM j HAVING count(*)>0)
-SELECT c.now,CASE WHEN (SELECT count(*) FROM j)<$8 THEN (SELECT run_at FROM task_later ORDER BY run_at,task LIMIT 1) END,
- EXISTS(SELECT FROM task_lease l WHERE l.lease=$2),(SELECT count(*) FROM w)-(SELECT count(*) FROM j),(SELECT count(*) FROM b)>(SELECT count(*) FROM w),
+SELECT c.now,$2,CASE WHEN (SELECT count(*) FROM j)<$8 THEN (SELECT run_at FROM task_later ORDER BY run_at,task LIMIT 1) END,
+ (SELECT count(*) FROM w)-(SELECT count(*) FROM j),(SELECT count(*) FROM b)>(SELECT count(*) FROM w),
  j.seq,j.turn,j.id,j.definition_id,j.parameters,j.attempts,j.max_attempts,j.suspect,j.priority,j.run_at,j.keyed,j.expires_at,j.timeout,j.queue
  FROM c LEFT JOIN j ON true ORDER BY j.n;

@@ -3,11 +3,11 @@
 -- 1 now or NULL 2 tasks 3 leases 4 turns 5 new leases
 WITH c AS MATERIALIZED (SELECT COALESCE($1::bigint,(extract(epoch FROM now())*1000000)::bigint) AS now),
 l AS MATERIALIZED (SELECT lease,owner,claimed_at,length,open FROM task_lease WHERE lease=ANY($3::uuid[]) ORDER BY lease FOR UPDATE),
-b AS MATERIALIZED (SELECT b.lease,x.task FROM task_lease_tasks b CROSS JOIN LATERAL unnest(b.tasks) x(task) WHERE b.lease=ANY($3)),
+b AS MATERIALIZED (SELECT b.lease,x.task,x.turn FROM task_lease_tasks b CROSS JOIN LATERAL unnest(b.tasks,b.turns) x(task,turn) WHERE b.lease=ANY($3)),
 w AS MATERIALIZED (SELECT u.*,l.owner,l.claimed_at,l.length FROM unnest($2::uuid[],$3,$4::int[],$5::uuid[]) WITH ORDINALITY u(task,lease,turn,own,n)
  JOIN l ON l.lease=u.lease WHERE NOT EXISTS(SELECT FROM task_lease o WHERE o.lease=u.own) ORDER BY u.task,u.n),
 fin AS (UPDATE task_queue t SET turn=t.turn+1,updated_at=c.now FROM w CROSS JOIN c
- WHERE t.id=w.task AND t.turn=w.turn AND t.status=0 AND ((w.lease,t.seq) IN (SELECT lease,task FROM b)) IS TRUE
+ WHERE t.id=w.task AND t.turn=w.turn AND t.status=0 AND ((w.lease,t.seq,w.turn) IN (SELECT lease,task,turn FROM b)) IS TRUE
  RETURNING w.n,w.lease,w.own,w.owner,w.claimed_at,w.length,c.now,t.seq,t.turn),
 lc AS MATERIALIZED (SELECT x.lease,x.n,l.open FROM (SELECT lease,count(*)::int AS n FROM fin GROUP BY lease) x JOIN l ON l.lease=x.lease),
 lu AS (UPDATE task_lease t SET open=t.open-lc.n FROM lc WHERE t.lease=lc.lease AND lc.open>lc.n),

@@ -1,5 +1,5 @@
 -- Ends attempts, all in one statement: what happened to each task was decided by the caller, and comes as data. A row for each
--- position whose fence held: the lease is there, locked, and lists the task; the record has its turn and is active. What asks
+-- position whose fence held: the lease is there, locked, and lists the task at this turn; the record has its turn and is active. What asks
 -- to go back yields to a cancel request and a soft delete.
 --
 -- The lease is locked from the start: `open` read under the lock is true, and the row goes with its last task. The list is asked
@@ -9,7 +9,7 @@
 -- 15 the different leases
 WITH c AS MATERIALIZED (SELECT COALESCE($1::bigint,(extract(epoch FROM now())*1000000)::bigint) AS now),
 l AS MATERIALIZED (SELECT lease,owner,claimed_at,open FROM task_lease WHERE lease=ANY($15::uuid[]) ORDER BY lease FOR UPDATE),
-b AS MATERIALIZED (SELECT b.lease,x.task FROM task_lease_tasks b CROSS JOIN LATERAL unnest(b.tasks) x(task) WHERE b.lease=ANY($15)),
+b AS MATERIALIZED (SELECT b.lease,x.task,x.turn FROM task_lease_tasks b CROSS JOIN LATERAL unnest(b.tasks,b.turns) x(task,turn) WHERE b.lease=ANY($15)),
 w AS MATERIALIZED (SELECT u.*,l.owner,l.claimed_at,l.claimed_at+u.began AS s,l.claimed_at+u.began+u.ran AS f
  FROM unnest($2::uuid[],$3::uuid[],$4::int[],$5::smallint[],$6::smallint[],$7::bool[],$8::bigint[],$9::bigint[],$10::bigint[],$11::text[],$12::text[],
   $13::bigint[],$14::bigint[]) WITH ORDINALITY u(task,lease,turn,st,inc,sus,delay,began,ran,o,e,done,total,n)
@@ -20,7 +20,7 @@ fin AS (UPDATE task_queue t SET turn=t.turn+1,attempts=t.attempts+w.inc,updated_
   suspect=w.sus AND t.cancel_at IS NULL AND t.deleted_at IS NULL,
   completed_at=CASE WHEN w.st<>0 OR t.cancel_at IS NOT NULL OR t.deleted_at IS NOT NULL THEN COALESCE(w.f,c.now) END,
   run_at=CASE WHEN w.st=0 AND t.cancel_at IS NULL AND t.deleted_at IS NULL AND w.delay IS NOT NULL THEN LEAST(c.now+w.delay,253402300799999999) ELSE t.run_at END
- FROM w CROSS JOIN c WHERE t.id=w.task AND t.turn=w.turn AND t.status=0 AND ((w.lease,t.seq) IN (SELECT lease,task FROM b)) IS TRUE
+ FROM w CROSS JOIN c WHERE t.id=w.task AND t.turn=w.turn AND t.status=0 AND ((w.lease,t.seq,w.turn) IN (SELECT lease,task,turn FROM b)) IS TRUE
  RETURNING w.n,w.lease,w.owner,w.claimed_at,w.s,w.f,w.o,w.e,w.delay,c.now,t.seq,t.turn,t.status,t.run_at,t.completed_at,t.deleted_at,t.definition_id,t.priority,t.queue,t.key_hash),
 rr AS (INSERT INTO task_ready(task,run_at,definition_id,priority,queue) SELECT seq,run_at,definition_id,priority,queue FROM fin WHERE status=0 AND (delay IS NULL OR run_at<=now)),
 rl AS (INSERT INTO task_later(task,run_at,definition_id,priority,queue) SELECT seq,run_at,definition_id,priority,queue FROM fin WHERE status=0 AND delay IS NOT NULL AND run_at>now),

@@ -115,11 +115,8 @@ impl<'a> Asked<'a> {
             return Err(Error::backend("a claim answered nothing"));
         };
         let lease = self.claim.lease;
-        if head.try_get(2).mapped()? {
-            return Err(Error::already_exists("lease", &lease));
-        }
         let now: i64 = head.try_get(0).mapped()?;
-        let next_due: Option<i64> = head.try_get(1).mapped()?;
+        let next_due: Option<i64> = head.try_get(2).mapped()?;
         let dropped: i64 = head.try_get(3).mapped()?;
         let full: bool = head.try_get(4).mapped()?;
         let tasks: Vec<LeasedTask> = if Leased::is_in(head)? {

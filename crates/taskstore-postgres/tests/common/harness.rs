@@ -3,7 +3,10 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use taskstore_conformance::{Damage, Harness, Plain, PlainEnd, PlainRow, async_trait};
 use taskstore_core::{Backend, backend::Migrate};
@@ -136,6 +139,11 @@ impl Harness for Postgres {
             PlainEnd::Rollback => "ROLLBACK",
         };
         self.sql(store, &sql).await.map(drop)
+    }
+
+    /// A store is a schema to make, which takes a busy server its time, and one case makes many.
+    fn deadline(&self) -> Duration {
+        Duration::from_secs(180)
     }
 
     fn can_damage(&self) -> bool {
