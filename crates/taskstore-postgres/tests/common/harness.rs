@@ -143,7 +143,7 @@ impl Harness for Postgres {
 
     /// A store is a schema to make, which takes a busy server its time, and one case makes many.
     fn deadline(&self) -> Duration {
-        Duration::from_secs(180)
+        Duration::from_secs(300)
     }
 
     fn can_damage(&self) -> bool {
