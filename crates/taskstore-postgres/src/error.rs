@@ -81,11 +81,6 @@ pub(crate) fn is_unique_violation(error: &Error) -> bool {
     code_of(error) == Some(&SqlState::UNIQUE_VIOLATION)
 }
 
-/// Whether the table is not there.
-pub(crate) const fn is_missing_table(error: &Error) -> bool {
-    matches!(error, Error::Schema { found: 0, .. })
-}
-
 /// No connection to be had.
 pub(crate) fn from_pool(error: PoolError) -> Error {
     match error {

@@ -84,11 +84,6 @@ impl Session {
         self.object()?.batch_execute(text).await.mapped()
     }
 
-    /// These statements in this order as one transaction, in one round trip. The rows of each.
-    pub(crate) async fn transaction(&self, steps: &[Step<'_>]) -> Result<Vec<Vec<Row>>> {
-        self.together(true, steps, true).await
-    }
-
     /// These statements in this order in one round trip, perhaps with the beginning or the end of a
     /// transaction around them. After an error nothing that follows it is done, and its transaction
     /// is not committed.

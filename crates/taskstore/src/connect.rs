@@ -15,16 +15,17 @@ use taskstore_core::{
 };
 
 /// What a URL may look like, for errors.
-const KNOWN: &str = "sqlite://tasks.db and memory:";
+const KNOWN: &str = "sqlite://tasks.db, postgres://user@host/database and memory:";
 
 /// Opens the store that a URL names, when the builder is awaited.
 ///
 /// | URL | store |
 /// |---|---|
 /// | `sqlite://tasks.db`, `sqlite:///var/lib/tasks.db` | a file, relative or absolute; made if it is not there. Feature `sqlite` |
+/// | `postgres://user:password@host:5432/database` | a PostgreSQL server, 13 or younger; `postgresql://` too. Feature `postgres` |
 /// | `memory:` | this process's memory: for tests. Each call opens an empty one |
 ///
-/// `postgres://` and `mysql://` are known, but not there yet.
+/// `mysql://` is known, but not there yet.
 ///
 /// A `sqlite://` URL may say more after a `?`, as in `sqlite://tasks.db?synchronous=normal&readers=8`:
 ///
@@ -34,6 +35,19 @@ const KNOWN: &str = "sqlite://tasks.db and memory:";
 /// | `readers` | `4`: how many connections read at the same time, 1 to 64 |
 /// | `prefix` | none: what goes before the name of every table, such as `app_` |
 /// | `wakeup` | `auto`; `poll`, where inotify hears nothing; `off`: idle runners only poll for the work of other processes |
+///
+/// A `postgres://` URL, as in `postgres://app@localhost/app?pool=16&schema=jobs`:
+///
+/// | parameter | values, the default first |
+/// |---|---|
+/// | `pool` | `8`: how many connections work for runners at the same time, 1 to 1,000; a few more are made for whoever looks, for notices, and for heartbeats |
+/// | `schema` | that of the user's `search_path`: the schema of the tables, which must be there |
+/// | `prefix` | none: what goes before the name of every table, such as `app_` |
+/// | `application_name` | `taskstore`: what the server shows in `pg_stat_activity` |
+/// | `connect_timeout` | `5`: seconds to wait for a connection |
+/// | `host` | the folder of a unix socket, as in `postgres:///app?host=/run/postgresql` |
+/// | `listen` | `on`: work that other processes enqueue is heard of at once; `off`: idle runners only poll for it |
+/// | `sslmode` | `disable` and `prefer`, which are the same: there is no TLS yet, and what requires it is refused |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -202,7 +216,8 @@ impl Connect {
         match self.scheme() {
             Some("memory") => self.open_memory().await,
             Some("sqlite") => self.open_sqlite().await,
-            Some(scheme @ ("postgres" | "postgresql" | "mysql" | "mariadb")) => {
+            Some("postgres" | "postgresql") => self.open_postgres().await,
+            Some(scheme @ ("mysql" | "mariadb")) => {
                 Err(invalid(format!("{scheme}:// is not there yet in this version")))
             }
             // Before anything but `://` may stand a user's name or worse.
@@ -233,6 +248,21 @@ impl Connect {
     #[cfg(not(feature = "sqlite"))]
     async fn open_sqlite(self) -> Result<Store> {
         Err(feature_is_off("sqlite"))
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn open_postgres(self) -> Result<Store> {
+        let mut options = taskstore_postgres::PostgresOptions::from_url(&self.url)?;
+        if let Some(prefix) = &self.prefix {
+            options = options.prefix(prefix)?;
+        }
+        let backend = taskstore_postgres::PostgresBackend::open(options).await?;
+        self.settings(Store::builder(backend)).await
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    async fn open_postgres(self) -> Result<Store> {
+        Err(feature_is_off("postgres"))
     }
 
     fn settings(self, mut builder: StoreBuilder) -> StoreBuilder {
@@ -275,7 +305,7 @@ fn invalid(reason: impl Into<String>) -> Error {
     Error::invalid("url", reason)
 }
 
-#[cfg(not(feature = "sqlite"))]
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 fn feature_is_off(feature: &str) -> Error {
     invalid(format!(
         "{feature}:// needs the cargo feature `{feature}`: cargo add taskstore --features {feature}"

@@ -44,8 +44,6 @@ async fn a_url_that_cannot_be_opened_says_why() {
         ("memory://localhost", "nothing may come after memory:"),
         ("redis://localhost", "\"redis\" is no scheme that is known"),
         ("SQLITE://tasks.db", "\"SQLITE\" is no scheme that is known"),
-        ("postgres://localhost/db", "postgres:// is not there yet"),
-        ("postgresql://localhost/db", "postgresql:// is not there yet"),
         ("mysql://localhost/db", "mysql:// is not there yet"),
         ("mariadb://localhost/db", "mariadb:// is not there yet"),
     ] {
@@ -59,14 +57,21 @@ async fn a_url_that_cannot_be_opened_says_why() {
 async fn a_url_that_is_not_known_is_answered_with_those_that_work() {
     for url in ["redis://localhost", "tasks.db"] {
         let (_, reason) = refused(connect(url)).await;
-        assert!(reason.ends_with("URLs look like sqlite://tasks.db and memory:"), "{reason}");
+        assert!(
+            reason.contains(
+                "URLs look like sqlite://tasks.db, postgres://user@host/database and memory:"
+            ),
+            "{reason}"
+        );
     }
 }
 
 #[tokio::test]
 async fn no_error_and_no_debug_text_shows_a_password() {
     for url in [
-        "postgres://user:hunter2@host/db",
+        "postgres://user:hunter2@host:x/db",
+        "postgres://user:hunter2@host/db?pool=0",
+        "postgres://user:hunter2@127.0.0.1:1/db",
         "mysql://user:hunter2@host/db",
         "redis://user:hunter2@host/0",
         "hunter2:hunter2@host/db",
@@ -98,6 +103,36 @@ async fn a_feature_that_is_off_is_named() {
         reason,
         "sqlite:// needs the cargo feature `sqlite`: cargo add taskstore --features sqlite"
     );
+}
+
+#[cfg(not(feature = "postgres"))]
+#[tokio::test]
+async fn postgres_is_named_where_its_feature_is_off() {
+    for url in ["postgres://localhost/db", "postgresql://user@localhost/db"] {
+        let (field, reason) = refused(connect(url)).await;
+        assert_eq!(field, "url");
+        assert_eq!(
+            reason,
+            "postgres:// needs the cargo feature `postgres`: cargo add taskstore --features postgres"
+        );
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable_and_a_setting_that_cannot_be_is_named() {
+    let error = connect("postgres://me@127.0.0.1:1/db?connect_timeout=2").await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    for (url, why) in [
+        ("postgres://localhost/db?pool=0", "pool: 0 is not between 1 and 1000"),
+        ("postgres://localhost/db?sslmode=require", "sslmode=require cannot be had"),
+        ("postgres:///db", "it has no host"),
+    ] {
+        let (field, reason) = refused(connect(url)).await;
+        assert_eq!(field, "url", "{url}");
+        assert!(reason.starts_with(why), "{url}: {reason}");
+    }
+    assert_eq!(refused(connect("postgres://localhost/db").prefix("1a")).await.0, "prefix");
 }
 
 #[cfg(feature = "sqlite")]
