@@ -88,6 +88,7 @@ impl Backend for PostgresBackend {
         can.shared = true;
         can.notifies_in_process = true;
         can.notifies_across_processes = self.options.listen;
+        can.plain_sql = true;
         can
     }
 

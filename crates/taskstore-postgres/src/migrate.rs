@@ -21,16 +21,25 @@ struct Migration {
     compatible_from: u32,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "0001_initial",
-    up: include_str!("../migrations/0001_initial.sql"),
-    down: include_str!("../migrations/0001_initial_down.sql"),
-    compatible_from: 1,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "0001_initial",
+        up: include_str!("../migrations/0001_initial.sql"),
+        down: include_str!("../migrations/0001_initial_down.sql"),
+        compatible_from: 1,
+    },
+    Migration {
+        version: 2,
+        name: "0002_plain_sql",
+        up: include_str!("../migrations/0002_plain_sql.sql"),
+        down: include_str!("../migrations/0002_plain_sql_down.sql"),
+        compatible_from: 1,
+    },
+];
 
 /// The newest migration that this code knows.
-pub(crate) const LATEST: u32 = 1;
+pub(crate) const LATEST: u32 = 2;
 
 const BOOK: &str = include_str!("../migrations/0000_migration_table.sql");
 const BOOK_DOWN: &str = include_str!("../migrations/0000_migration_table_down.sql");

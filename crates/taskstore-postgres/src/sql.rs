@@ -28,6 +28,7 @@ const NAMES: &[&str] = &[
     "task_ulid",
     "task_uuid",
     "task_enqueue",
+    "task_enqueue_time",
     "task_enqueue_insert",
 ];
 

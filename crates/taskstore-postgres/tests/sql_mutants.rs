@@ -122,6 +122,16 @@ mutants! {
     "sweep_ready": "q.seq IS NULL THEN 1" => "q.seq IS NULL THEN 0",
         "A sweep leaves rows of ready that have no record." ["sweep"];
     "sweep_task": " AND t.status=0" => " AND t.status=9", "A sweep finds nothing under the lock." ["sweep"];
+    "0002_plain_sql": "WHERE id=made) THEN RETURN NULL" => "WHERE id=made) THEN RAISE unique_violation",
+        "Plain SQL that is sent again fails." ["plain"];
+    "0002_plain_sql": "of_alias.status<>0" => "of_alias.status>2",
+        "Plain SQL enqueues tasks of a canceled definition." ["plain"];
+    "0002_plain_sql": "PERFORM NEW.parameters::json;" => "", "Plain SQL enqueues what is no JSON." ["plain"];
+    "0002_plain_sql": "NEW.delay<0" => "NEW.delay<-99999", "Plain SQL takes a negative delay." ["plain"];
+    "0002_plain_sql": "int8send(26)" => "int8send(27)", "Plain SQL makes another hash of a unique key."
+        ["plain"];
+    "0002_plain_sql": "(number&33554431)::integer::bit(25)" => "(random()*33554431)::integer::bit(25)",
+        "Ids that plain SQL makes within a millisecond do not sort." ["plain"];
 }
 
 fn main() -> ExitCode {

@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
         work_of_the_same_process_is_heard_of_from_the_moment_of_the_call,
     ),
     ("work_of_another_process_is_heard_of", work_of_another_process_is_heard_of),
+    ("work_that_plain_sql_brings_is_heard_of", work_that_plain_sql_brings_is_heard_of),
     ("each_of_many_notices_is_heard", each_of_many_notices_is_heard),
     ("beats_and_far_tasks_of_another_process_wake_nobody", far_tasks_wake_nobody),
     ("a_task_of_another_process_that_is_due_before_the_deadline_wakes", soon_wakes),
@@ -76,6 +77,23 @@ fn work_of_another_process_is_heard_of() {
         let began = Instant::now();
         wait.await;
         assert!(began.elapsed() < LONG / 2, "{:?}", began.elapsed());
+    });
+}
+
+fn work_that_plain_sql_brings_is_heard_of() {
+    with_store(async |store| {
+        hears(&store.backend).await;
+        let waited = queues();
+        let wait = store.backend.wait_for_work(&waited, LONG);
+        store.sql("INSERT INTO task_enqueue(alias) VALUES('email.send')").await;
+        let began = Instant::now();
+        wait.await;
+        assert!(began.elapsed() < LONG / 2);
+        let wait = store.backend.wait_for_work(&waited, LONG);
+        assert_eq!(store.claim(1).await.tasks.len(), 1);
+        store.sql("INSERT INTO task_enqueue(alias,delay) VALUES('email.send',1)").await;
+        wait.await;
+        assert!(began.elapsed() < LONG / 2);
     });
 }
 
