@@ -300,7 +300,7 @@ mod tests {
         let few = news(|n| names(0).for_each(|name| n.ready(&name)));
         assert_eq!(few.queues().unwrap().len(), QUEUES_MAX);
         wakeups.publish(&few);
-        let mut many = few.clone();
+        let mut many = few;
         many.merge(&news(|n| n.ready(&queue("more"))));
         assert!(many.queues().is_none() && !many.is_nothing());
         wakeups.publish(&news(|n| n.ready(&queue("mail"))));

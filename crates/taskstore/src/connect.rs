@@ -47,7 +47,8 @@ const KNOWN: &str = "sqlite://tasks.db, postgres://user@host/database and memory
 /// | `connect_timeout` | `5`: seconds to wait for a connection |
 /// | `host` | the folder of a unix socket, as in `postgres:///app?host=/run/postgresql` |
 /// | `listen` | `on`: work that other processes enqueue is heard of at once; `off`: idle runners only poll for it |
-/// | `sslmode` | `disable` and `prefer`, which are the same: there is no TLS yet, and what requires it is refused |
+/// | `sslmode` | `prefer` with the feature `postgres-tls`, without it `disable`: also `require`, `verify-ca` and `verify-full`, as every client of PostgreSQL has them |
+/// | `sslrootcert` | the system's authorities: a file of others |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

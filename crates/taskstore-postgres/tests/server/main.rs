@@ -1,6 +1,6 @@
 //! What is true of this engine alone, on a server, if there is one.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "../common/harness.rs"]
 mod harness;

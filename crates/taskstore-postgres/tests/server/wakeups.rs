@@ -8,10 +8,7 @@ use taskstore_core::{
 };
 use taskstore_postgres::PostgresBackend;
 
-use crate::{
-    Test,
-    store::{Store, with_store},
-};
+use crate::{Test, store::with_store};
 
 pub(crate) const TESTS: &[Test] = &[
     (
