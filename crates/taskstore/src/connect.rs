@@ -15,17 +15,17 @@ use taskstore_core::{
 };
 
 /// What a URL may look like, for errors.
-const KNOWN: &str = "sqlite://tasks.db, mysql://user:password@host/database and memory:";
+const KNOWN: &str =
+    "sqlite://tasks.db, postgres://user@host/database, mysql://user@host/database and memory:";
 
 /// Opens the store that a URL names, when the builder is awaited.
 ///
 /// | URL | store |
 /// |---|---|
 /// | `sqlite://tasks.db`, `sqlite:///var/lib/tasks.db` | a file, relative or absolute; made if it is not there. Feature `sqlite` |
+/// | `postgres://user:password@host:5432/database` | a PostgreSQL server, 13 or younger; `postgresql://` too. Feature `postgres` |
 /// | `mysql://user:password@host/database`, `mariadb://..` | a database of MySQL 8.0 or MariaDB 10.6, or newer; port 3306 unless it says `host:port`. Feature `mysql` |
 /// | `memory:` | this process's memory: for tests. Each call opens an empty one |
-///
-/// `postgres://` is known, but not there yet.
 ///
 /// A `sqlite://` URL may say more after a `?`, as in `sqlite://tasks.db?synchronous=normal&readers=8`:
 ///
@@ -35,6 +35,20 @@ const KNOWN: &str = "sqlite://tasks.db, mysql://user:password@host/database and 
 /// | `readers` | `4`: how many connections read at the same time, 1 to 64 |
 /// | `prefix` | none: what goes before the name of every table, such as `app_` |
 /// | `wakeup` | `auto`; `poll`, where inotify hears nothing; `off`: idle runners only poll for the work of other processes |
+///
+/// A `postgres://` URL, as in `postgres://app@localhost/app?pool=16&schema=jobs`:
+///
+/// | parameter | values, the default first |
+/// |---|---|
+/// | `pool` | `8`: how many connections work for runners at the same time, 1 to 1,000; a few more are made for whoever looks, for notices, and for heartbeats |
+/// | `schema` | that of the user's `search_path`: the schema of the tables, which must be there |
+/// | `prefix` | none: what goes before the name of every table, such as `app_` |
+/// | `application_name` | `taskstore`: what the server shows in `pg_stat_activity` |
+/// | `connect_timeout` | `5`: seconds to wait for a connection |
+/// | `host` | the folder of a unix socket, as in `postgres:///app?host=/run/postgresql` |
+/// | `listen` | `on`: work that other processes enqueue is heard of at once; `off`: idle runners only poll for it |
+/// | `sslmode` | `prefer` with the feature `postgres-tls`, without it `disable`: also `require`, `verify-ca` and `verify-full`, as every client of PostgreSQL has them |
+/// | `sslrootcert` | the system's authorities: a file of others |
 ///
 /// A `mysql://` URL may have these; user, password and the rest are percent-encoded, as in `p%40ss`:
 ///
@@ -212,11 +226,8 @@ impl Connect {
         match self.scheme() {
             Some("memory") => self.open_memory().await,
             Some("sqlite") => self.open_sqlite().await,
-            Some("mysql") => self.open_mysql("mysql").await,
-            Some("mariadb") => self.open_mysql("mariadb").await,
-            Some(scheme @ ("postgres" | "postgresql")) => {
-                Err(invalid(format!("{scheme}:// is not there yet in this version")))
-            }
+            Some("postgres" | "postgresql") => self.open_postgres().await,
+            Some("mysql" | "mariadb") => self.open_mysql().await,
             // Before anything but `://` may stand a user's name or worse.
             Some(scheme) if self.url[scheme.len()..].starts_with("://") => Err(invalid(format!(
                 "{scheme:?} is no scheme that is known; URLs look like {KNOWN}"
@@ -244,11 +255,11 @@ impl Connect {
 
     #[cfg(not(feature = "sqlite"))]
     async fn open_sqlite(self) -> Result<Store> {
-        Err(feature_is_off("sqlite", "sqlite"))
+        Err(feature_is_off("sqlite"))
     }
 
     #[cfg(feature = "mysql")]
-    async fn open_mysql(self, _scheme: &str) -> Result<Store> {
+    async fn open_mysql(self) -> Result<Store> {
         let mut options = taskstore_mysql::MysqlOptions::from_url(&self.url)?;
         if let Some(prefix) = &self.prefix {
             options = options.prefix(prefix)?;
@@ -258,8 +269,23 @@ impl Connect {
     }
 
     #[cfg(not(feature = "mysql"))]
-    async fn open_mysql(self, scheme: &str) -> Result<Store> {
-        Err(feature_is_off(scheme, "mysql"))
+    async fn open_mysql(self) -> Result<Store> {
+        Err(feature_is_off("mysql"))
+    }
+
+    #[cfg(feature = "postgres")]
+    async fn open_postgres(self) -> Result<Store> {
+        let mut options = taskstore_postgres::PostgresOptions::from_url(&self.url)?;
+        if let Some(prefix) = &self.prefix {
+            options = options.prefix(prefix)?;
+        }
+        let backend = taskstore_postgres::PostgresBackend::open(options).await?;
+        self.settings(Store::builder(backend)).await
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    async fn open_postgres(self) -> Result<Store> {
+        Err(feature_is_off("postgres"))
     }
 
     fn settings(self, mut builder: StoreBuilder) -> StoreBuilder {
@@ -302,9 +328,9 @@ fn invalid(reason: impl Into<String>) -> Error {
     Error::invalid("url", reason)
 }
 
-#[cfg(not(all(feature = "sqlite", feature = "mysql")))]
-fn feature_is_off(scheme: &str, feature: &str) -> Error {
+#[cfg(not(all(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+fn feature_is_off(feature: &str) -> Error {
     invalid(format!(
-        "{scheme}:// needs the cargo feature `{feature}`: cargo add taskstore --features {feature}"
+        "{feature}:// needs the cargo feature `{feature}`: cargo add taskstore --features {feature}"
     ))
 }

@@ -44,8 +44,6 @@ async fn a_url_that_cannot_be_opened_says_why() {
         ("memory://localhost", "nothing may come after memory:"),
         ("redis://localhost", "\"redis\" is no scheme that is known"),
         ("SQLITE://tasks.db", "\"SQLITE\" is no scheme that is known"),
-        ("postgres://localhost/db", "postgres:// is not there yet"),
-        ("postgresql://localhost/db", "postgresql:// is not there yet"),
     ] {
         let (field, reason) = refused(connect(url)).await;
         assert_eq!(field, "url", "{url:?}");
@@ -58,8 +56,8 @@ async fn a_url_that_is_not_known_is_answered_with_those_that_work() {
     for url in ["redis://localhost", "tasks.db"] {
         let (_, reason) = refused(connect(url)).await;
         assert!(
-            reason.ends_with(
-                "URLs look like sqlite://tasks.db, mysql://user:password@host/database and memory:"
+            reason.contains(
+                "URLs look like sqlite://tasks.db, postgres://user@host/database, mysql://user@host/database and memory:"
             ),
             "{reason}"
         );
@@ -69,7 +67,9 @@ async fn a_url_that_is_not_known_is_answered_with_those_that_work() {
 #[tokio::test]
 async fn no_error_and_no_debug_text_shows_a_password() {
     for url in [
-        "postgres://user:hunter2@host/db",
+        "postgres://user:hunter2@host:x/db",
+        "postgres://user:hunter2@host/db?pool=0",
+        "postgres://user:hunter2@127.0.0.1:1/db",
         "mysql://user:hunter2@host/db?hunter2",
         "mysql://user:hunter2@127.0.0.1:1/db",
         "mariadb://hunter2@host",
@@ -105,30 +105,64 @@ async fn a_feature_that_is_off_is_named() {
     );
 }
 
-#[cfg(not(feature = "mysql"))]
+#[cfg(not(feature = "postgres"))]
 #[tokio::test]
-async fn the_feature_of_mysql_is_named_when_it_is_off() {
-    for scheme in ["mysql", "mariadb"] {
-        let (field, reason) = refused(connect(format!("{scheme}://localhost/db"))).await;
+async fn postgres_is_named_where_its_feature_is_off() {
+    for url in ["postgres://localhost/db", "postgresql://user@localhost/db"] {
+        let (field, reason) = refused(connect(url)).await;
         assert_eq!(field, "url");
         assert_eq!(
             reason,
-            format!(
-                "{scheme}:// needs the cargo feature `mysql`: cargo add taskstore --features mysql"
-            )
+            "postgres:// needs the cargo feature `postgres`: cargo add taskstore --features postgres"
+        );
+    }
+}
+
+#[cfg(feature = "postgres")]
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable_and_a_setting_that_cannot_be_is_named() {
+    let error = connect("postgres://me@127.0.0.1:1/db?connect_timeout=2").await.unwrap_err();
+    assert!(matches!(error, Error::Unavailable { .. }), "{error}");
+    for (url, why) in [
+        ("postgres://localhost/db?pool=0", "pool: 0 is not between 1 and 1000"),
+        ("postgres://localhost/db?sslmode=what", "sslmode cannot be"),
+        ("postgres:///db", "it has no host"),
+    ] {
+        let (field, reason) = refused(connect(url)).await;
+        assert_eq!(field, "url", "{url}");
+        assert!(reason.starts_with(why), "{url}: {reason}");
+    }
+    assert_eq!(refused(connect("postgres://localhost/db").prefix("1a")).await.0, "prefix");
+}
+
+#[cfg(not(feature = "mysql"))]
+#[tokio::test]
+async fn mysql_is_named_where_its_feature_is_off() {
+    for url in ["mysql://localhost/db", "mariadb://user@localhost/db"] {
+        let (field, reason) = refused(connect(url)).await;
+        assert_eq!(field, "url");
+        assert_eq!(
+            reason,
+            "mysql:// needs the cargo feature `mysql`: cargo add taskstore --features mysql"
         );
     }
 }
 
 #[cfg(feature = "mysql")]
 #[tokio::test]
-async fn a_server_that_does_not_answer_is_unavailable_and_a_bad_url_is_refused() {
+async fn a_mysql_server_that_is_not_there_is_unavailable_and_a_bad_url_is_refused() {
     let error = connect("mysql://root@127.0.0.1:1/db").await.unwrap_err();
     assert!(matches!(error, Error::Unavailable { .. }), "{error:?}");
-    for url in ["mysql://localhost", "mariadb://u:p@h/db?pool=0", "mysql://h/db?ssl-mode=required"]
-    {
-        assert_eq!(refused(connect(url)).await.0, "url", "{url}");
+    for (url, why) in [
+        ("mysql://localhost", "it names no database"),
+        ("mariadb://u:p@h/db?pool=0", "pool: 0 is not between 1 and 256"),
+        ("mysql://h/db?ssl-mode=required", "ssl-mode=required: TLS is not built yet"),
+    ] {
+        let (field, reason) = refused(connect(url)).await;
+        assert_eq!(field, "url", "{url}");
+        assert!(reason.starts_with(why), "{url}: {reason}");
     }
+    assert_eq!(refused(connect("mysql://localhost/db").prefix("1a")).await.0, "prefix");
 }
 
 #[cfg(feature = "sqlite")]

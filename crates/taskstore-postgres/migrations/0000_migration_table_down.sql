@@ -1,0 +1,2 @@
+-- The book of migrations goes last.
+DROP TABLE IF EXISTS task_migration;

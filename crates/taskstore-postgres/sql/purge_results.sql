@@ -1,0 +1,3 @@
+-- All attempts of tasks that are purged.
+-- 1 tasks
+DELETE FROM task_result WHERE task=ANY($1::bigint[]);

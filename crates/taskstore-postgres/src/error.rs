@@ -1,0 +1,140 @@
+//! What the driver says, as what a caller can act on. The only place that reads its codes.
+
+use deadpool_postgres::{PoolError, TimeoutType};
+use taskstore_core::{Error, Result};
+use tokio_postgres::error::SqlState;
+
+use crate::migrate::LATEST;
+
+/// What may pass (a lock, a server that is away, starting, full or a standby) is worth another try;
+/// the rest would come again.
+pub(crate) fn from_postgres(error: tokio_postgres::Error) -> Error {
+    let Some(code) = error.code() else {
+        // No answer of the server's: the connection was cut, or a value could not be written or
+        // read, which would come again.
+        let is_ours =
+            std::error::Error::source(&error).is_some_and(|source| !source.is::<std::io::Error>());
+        return if is_ours && !error.is_closed() {
+            Error::backend(Told(error))
+        } else {
+            Error::unavailable(Told(error))
+        };
+    };
+    if *code == SqlState::UNDEFINED_TABLE {
+        return no_tables();
+    }
+    if *code == SqlState::INVALID_SCHEMA_NAME {
+        return Error::invalid("schema", "there is no such schema: CREATE SCHEMA makes it");
+    }
+    if may_pass(code.code()) {
+        Error::unavailable(Told(error))
+    } else {
+        Error::backend(Told(error))
+    }
+}
+
+/// By the class of the code: connection, rollback by the engine, resources, an operator's doing.
+fn may_pass(code: &str) -> bool {
+    matches!(code.get(..2), Some("08" | "40" | "53" | "57" | "58"))
+        // A standby; a lock not had in time; a plan that a migration has changed.
+        || matches!(code, "25006" | "55P03" | "55006" | "0A000" | "XX000" | "25P02")
+}
+
+/// Shows what the server said, and what to do; the driver's own error says only `db error`.
+#[derive(Debug)]
+struct Told(tokio_postgres::Error);
+
+impl std::fmt::Display for Told {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.as_db_error() {
+            Some(said) => write!(f, "{} ({})", said.message(), said.code().code()),
+            None => match std::error::Error::source(&self.0) {
+                Some(source) => write!(f, "{}: {source}", self.0),
+                None => write!(f, "{}", self.0),
+            },
+        }
+    }
+}
+
+impl std::error::Error for Told {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+/// The code that the server gave, if this error is one of its answers.
+fn code_of(error: &Error) -> Option<&SqlState> {
+    let (Error::Unavailable { source } | Error::Backend { source }) = error else { return None };
+    source.downcast_ref::<Told>()?.0.code()
+}
+
+/// Whether the server has undone the transaction for another's sake: the same once more may succeed.
+pub(crate) fn is_rolled_back(error: &Error) -> bool {
+    matches!(
+        code_of(error),
+        Some(&SqlState::T_R_DEADLOCK_DETECTED | &SqlState::T_R_SERIALIZATION_FAILURE)
+    )
+}
+
+/// Whether a constraint refused a row.
+pub(crate) fn is_unique_violation(error: &Error) -> bool {
+    code_of(error) == Some(&SqlState::UNIQUE_VIOLATION)
+}
+
+/// No connection to be had.
+pub(crate) fn from_pool(error: PoolError) -> Error {
+    match error {
+        PoolError::Backend(error) => {
+            // What is wrong with a log-in will not mend itself, but a server may be mended.
+            match error.code() {
+                Some(code) if !may_pass(code.code()) => Error::backend(Told(error)),
+                _ => Error::unavailable(Told(error)),
+            }
+        }
+        PoolError::Timeout(TimeoutType::Wait) => {
+            Error::unavailable("every connection of the pool is in use")
+        }
+        PoolError::Timeout(_) => {
+            Error::unavailable("the server did not accept a connection in time")
+        }
+        other => Error::unavailable(other),
+    }
+}
+
+/// A database that was never migrated, or not with this prefix or schema.
+pub(crate) const fn no_tables() -> Error {
+    Error::Schema {
+        found: 0,
+        expected: LATEST,
+        advice: "run the migrations with Store::migrate, or connect with auto_migrate",
+    }
+}
+
+/// `?` on what the driver answers.
+pub(crate) trait Mapped<T> {
+    /// See [`from_postgres`].
+    fn mapped(self) -> Result<T>;
+}
+
+impl<T> Mapped<T> for std::result::Result<T, tokio_postgres::Error> {
+    fn mapped(self) -> Result<T> {
+        self.map_err(from_postgres)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_worth_another_try_and_a_bad_value_is_not() {
+        for code in
+            ["08006", "40P01", "40001", "53300", "57P01", "57P03", "25006", "55P03", "57014"]
+        {
+            assert!(may_pass(code), "{code}");
+        }
+        for code in ["22021", "23505", "42601", "28P01", "3D000", "22003"] {
+            assert!(!may_pass(code), "{code}");
+        }
+    }
+}
