@@ -81,8 +81,8 @@ async fn list(store: &Store, query: &mut TaskQuery) {
 async fn what_lists_and_counts_cost_with_a_million_ended_tasks() {
     let store = Store::new().await;
     fill(&store).await;
-    let counted = store.backend.count(&TaskFilter::default(), 2_000_000).await.unwrap();
-    assert_eq!(counted.seen(), 1_102_000);
+    let counted = store.sql("SELECT COUNT(*) FROM task_queue").await;
+    assert_eq!(counted.first().unwrap().get::<u64, _>(0), Some(1_102_000));
     let cases = Status::ALL.map(|status| (status.as_str(), Some(vec![status])));
     println!(
         "| tasks | newest first | oldest first | claim order | last completed first | last deleted first | count |"

@@ -73,8 +73,6 @@ mutants! {
         ["isolate::given_a_batch_when_one_is_isolated_then_it_has_a_lease_of_its_own"];
     "promote_read": "run_at<=?" => "run_at<=?+60000000", "A promotion comes a minute early."
         ["promote::given_due_and_other_tasks_when_promoted_then_only_the_due_move"];
-    "unique_delete": " AND u.task_id=j.id" => "", "The end of a task frees the key of another."
-        ["unique::given_a_settlement_sent_again_when_another_holds_the_key_then_it_keeps_it"];
     "definition_by_alias": "live_alias=?" => "alias=?", "A deleted definition is found by its alias."
         ["definition::given_a_deleted_definition_when_looked_for_then_only_its_id_finds_it"];
     "definition_in_use": "a.status=5" => "a.status=9", "A definition that a paused task needs is deleted."
