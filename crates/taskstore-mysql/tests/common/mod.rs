@@ -24,10 +24,10 @@ use taskstore_mysql::{MysqlBackend, MysqlOptions};
 /// `server_tests!(a, b; by_hand: c)`: the `main` of a test program whose tests, all `async fn`, need a
 /// server. Without one they are shown as ignored, and never as passed; those by hand measure.
 macro_rules! server_tests {
-    ($($name:ident),+ $(,)? $(; by_hand: $($hand:ident),+)?) => {
+    ($($name:ident),* $(,)? $(; by_hand: $($hand:ident),+)?) => {
         fn main() -> std::process::ExitCode {
             common::run(vec![
-                $((stringify!($name), (|| common::block_on($name())) as fn(), false),)+
+                $((stringify!($name), (|| common::block_on($name())) as fn(), false),)*
                 $($((stringify!($hand), (|| common::block_on($hand())) as fn(), true),)+)?
             ])
         }
