@@ -26,6 +26,7 @@ mod store;
 pub mod telemetry;
 pub mod testing;
 mod watcher;
+pub mod within;
 
 /// For implementing [`Backend`] and [`Heartbeat`] without naming the crate.
 pub use async_trait::async_trait;

@@ -32,6 +32,12 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// Whether this came of somebody else's lock.
+pub(crate) fn came_of_a_lock(error: &Error) -> bool {
+    let Error::Unavailable { source } = error else { return false };
+    source.downcast_ref::<rusqlite::Error>().is_some_and(is_busy)
+}
+
 /// Whether a constraint refused a row.
 pub(crate) fn is_constraint(error: &Error) -> bool {
     let Error::Backend { source } = error else { return false };
