@@ -3,6 +3,7 @@
 
 pub mod faulty;
 pub mod ledger;
+pub mod pay;
 
 /// The README's.
 #[cfg(doctest)]

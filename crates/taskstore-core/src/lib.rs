@@ -54,3 +54,4 @@ pub use store::{
     Queues, Refusal, Reschedule, RunError, Store, StoreBuilder, SweepReport, Tasks,
     UpdateDefinition,
 };
+pub use within::{Completion, EnqueueSql, Notice, Notices, SqlValue};

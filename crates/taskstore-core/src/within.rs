@@ -19,10 +19,7 @@ use crate::{
 /// Where tasks can be put: the store's own connections, or a transaction of the caller's.
 pub trait EnqueueIn {
     /// The live definition with this alias, as [`Backend::definition`](crate::Backend::definition).
-    fn definition(
-        &mut self,
-        alias: &Alias,
-    ) -> impl Future<Output = Result<Option<Definition>>>;
+    fn definition(&mut self, alias: &Alias) -> impl Future<Output = Result<Option<Definition>>>;
 
     /// Stores tasks as [`Backend::enqueue`](crate::Backend::enqueue) does. An error that it answers
     /// with must leave the transaction as it was, whatever had been stored for earlier tasks.

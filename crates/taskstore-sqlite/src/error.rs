@@ -1,7 +1,7 @@
 //! What the driver says, as what a caller can act on. The only place that reads its codes.
 
 use rusqlite::ErrorCode;
-use taskstore_core::{Error, Result};
+use taskstore_core::{BoxError, Error, Result};
 
 use crate::migrate::LATEST;
 
@@ -33,8 +33,7 @@ pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
 }
 
 /// Whether this came of somebody else's lock.
-pub(crate) fn came_of_a_lock(error: &Error) -> bool {
-    let Error::Unavailable { source } = error else { return false };
+pub(crate) fn came_of_a_lock(source: &BoxError) -> bool {
     source.downcast_ref::<rusqlite::Error>().is_some_and(is_busy)
 }
 

@@ -24,6 +24,7 @@ use crate::{
     error::{Mapped, came_of_a_lock},
     read,
     session::Session,
+    sql::Sql,
     statements::Statements,
     write,
 };
@@ -186,7 +187,8 @@ fn work_in<R>(
     check(backend, connection)?;
     connection.execute_batch("SAVEPOINT taskstore").mapped()?;
     let session = Session::new(Statements::new(connection, backend.texts()));
-    let done = work(&session);
+    // The first thing that is done: what has read before it writes is refused the lock at once.
+    let done = session.statements.execute(Sql::LockFirst, []).and_then(|_| work(&session));
     let undo = if done.is_ok() { "" } else { "ROLLBACK TO taskstore;" };
     if connection.is_autocommit() {
         // Some errors end the whole transaction by themselves.
@@ -214,13 +216,13 @@ fn check(backend: &SqliteBackend, connection: &Connection) -> Result<()> {
 
 /// What to do about a lock that could not be had.
 fn advised(error: Error) -> Error {
-    if !came_of_a_lock(&error) {
-        return error;
+    match error {
+        Error::Unavailable { source } if came_of_a_lock(&source) => Error::unavailable(format!(
+            "{source}: another writer came first; roll back and begin anew, with BEGIN IMMEDIATE and a \
+             busy timeout"
+        )),
+        error => error,
     }
-    Error::unavailable(format!(
-        "{error}: another writer came first; roll back and begin anew, with BEGIN IMMEDIATE and a \
-         busy timeout"
-    ))
 }
 
 /// What a future comes to that has nothing to wait for.

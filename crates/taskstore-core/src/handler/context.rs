@@ -11,7 +11,9 @@ use serde_json::value::RawValue;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Registered, TaskOutput, TaskResult, hold::Hold, output, parameters::Parameters, said::Said};
+use super::{
+    Registered, TaskOutput, TaskResult, hold::Hold, output, parameters::Parameters, said::Said,
+};
 use crate::{
     Alias, LogLevel, LogLine, Progress, QueueName, Store, TaskId,
     backend::{LeasedTask, Report, Run, Settlement},

@@ -126,7 +126,10 @@ async fn the_context_tells_about_this_run() {
     assert!(ctx.is_queued());
 
     let mut own_number = LeasedTask { max_attempts: Some(2), ..leased("null") };
-    assert_eq!(TaskContext::new(&mut own_number, &handler, store(), Instant::now()).max_attempts(), 2);
+    assert_eq!(
+        TaskContext::new(&mut own_number, &handler, store(), Instant::now()).max_attempts(),
+        2
+    );
 
     ctx.progress(1, 2);
     assert_eq!(ctx.unreported().0, Some(Progress { done: 1, total: 2 }));

@@ -158,7 +158,11 @@ async fn put_tasks_of<P: EnqueueIn>(
     tasks: Vec<NewTask>,
 ) -> Result<Vec<EnqueueOutcome>> {
     let answers = place.enqueue(&tasks).await?;
-    Ok(tasks.iter().zip(answers).map(|(task, answer)| EnqueueOutcome::new(task.id, answer)).collect())
+    Ok(tasks
+        .iter()
+        .zip(answers)
+        .map(|(task, answer)| EnqueueOutcome::new(task.id, answer))
+        .collect())
 }
 
 /// The store's own connections.
