@@ -55,11 +55,11 @@ impl ToSql for EnqueueOne {
         let (alias, task) = within::checked(self).await?;
         let id = task.id;
         let text = backend.texts().get(Sql::EnqueuePlain).to_owned();
-        Ok(EnqueueSql::new(id, text, values(alias.as_str(), task)))
+        Ok(EnqueueSql::new(id, text, values(alias.as_str(), &task)))
     }
 }
 
-fn values(alias: &str, task: NewTask) -> Vec<SqlValue> {
+fn values(alias: &str, task: &NewTask) -> Vec<SqlValue> {
     let (delay, run_at) = time(Some(task.when));
     let (expires_in, expires_at) = time(task.expires);
     let text = |text: &str| SqlValue::Text(text.to_owned());

@@ -256,11 +256,11 @@ async fn given_a_completed_task_when_its_run_completes_it_again_then_refused(c: 
 
 /// Takes the lease of the last claim over, as the watcher of another runner would.
 async fn steal(recorded: &Recorded) -> Settlement {
-    let claims = recorded.history().into_iter().filter_map(|event| match event.what {
+    let mut claims = recorded.history().into_iter().rev().filter_map(|event| match event.what {
         What::Claim { lease, answer: Answer::Said(given) } if !given.is_empty() => Some(lease),
         _ => None,
     });
-    let lease = LeaseId::from(claims.last().unwrap());
+    let lease = LeaseId::from(claims.next().unwrap());
     let runner = RunnerId::new();
     // It has not beaten often yet.
     for beat in 0..100 {
