@@ -43,8 +43,7 @@ use crate::{
 /// # let store = taskstore::Store::new(backend);
 /// # store.migrate().await?;
 /// # store.register_fn("email.send", |_, _: String| async { Ok(()) }).await?;
-/// # mod taskstore_facade { pub use taskstore_sqlite as sqlite; }
-/// use taskstore_facade::sqlite::{Within as _, rusqlite}; // taskstore::sqlite in a program
+/// use taskstore_sqlite::{Within as _, rusqlite}; // taskstore::sqlite in a program
 ///
 /// let mut connection = rusqlite::Connection::open(&file)?;
 /// # connection.execute_batch("CREATE TABLE customer(email TEXT)")?;
