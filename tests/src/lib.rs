@@ -3,6 +3,7 @@
 
 pub mod faulty;
 pub mod ledger;
+pub mod pay;
 
 /// The README's.
 #[cfg(doctest)]
@@ -23,6 +24,8 @@ pub mod guides {
     pub struct Handlers;
     #[doc = include_str!("../../docs/guides/retries.md")]
     pub struct Retries;
+    #[doc = include_str!("../../docs/guides/transactions.md")]
+    pub struct Transactions;
     #[doc = include_str!("../../docs/guides/running.md")]
     pub struct Running;
     #[doc = include_str!("../../docs/guides/operating.md")]

@@ -29,7 +29,7 @@ use time::UtcDateTime;
 use tokio::sync::OnceCell;
 use ulid::Ulid;
 
-use crate::{Damage, Harness, Plain, PlainEnd, PlainRow};
+use crate::{Damage, Harness, Plain, PlainEnd, PlainRow, UsersTransaction};
 
 /// A fresh store, and words for what is usually done with one.
 pub struct Context {
@@ -40,6 +40,24 @@ pub struct Context {
     definition: OnceCell<Definition>,
     /// Who claims, where a case does not say.
     pub(crate) runner: RunnerId,
+}
+
+/// Somebody whose program has transactions of its own in the database of a store.
+#[derive(Clone)]
+pub(crate) struct User {
+    harness: Arc<dyn Harness>,
+    store: String,
+}
+
+impl User {
+    pub(crate) async fn begin(&self) -> Box<dyn UsersTransaction> {
+        self.harness.begin(&self.store).await
+    }
+
+    /// What was written and committed.
+    pub(crate) async fn written(&self) -> Vec<i64> {
+        self.harness.written(&self.store).await
+    }
 }
 
 impl Debug for Context {
@@ -197,6 +215,11 @@ impl Context {
     /// One transaction of plain SQL.
     pub(crate) async fn plain(&self, rows: &[PlainRow], end: PlainEnd) -> Result<(), String> {
         self.harness.enqueue_plain(&self.store, rows, end).await
+    }
+
+    /// Somebody whose program shares the database with the store.
+    pub(crate) fn user(&self) -> User {
+        User { harness: self.harness(), store: self.store.clone() }
     }
 
     /// A row with the alias of the definition, parameters, and these columns.

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use taskstore_core::{Backend, DefinitionId, LeaseId, TaskId};
+use serde_json::Value;
+use taskstore_core::{
+    Backend, Completion, DefinitionId, EnqueueMany, EnqueueOne, Error, LeaseId, Notice, Notices,
+    TaskContext, TaskId,
+};
 
 /// Opens stores for the cases. Panics where it cannot: no case is skipped because of that.
 ///
@@ -34,6 +38,24 @@ pub trait Harness: Send + Sync + 'static {
         _end: PlainEnd,
     ) -> Result<(), String> {
         panic!("the store has plain SQL: its harness must be able to write some")
+    }
+
+    /// Whether [`begin`](Self::begin) can begin a transaction. The cases of transactions are ignored
+    /// where it cannot, as by default.
+    fn has_transactions(&self) -> bool {
+        false
+    }
+
+    /// Begins a transaction on a connection of its own to the database of this store, as a program has
+    /// it that uses the engine's driver and the helpers of the store's crate.
+    async fn begin(&self, _store: &str) -> Box<dyn UsersTransaction> {
+        panic!("the harness begins no transactions")
+    }
+
+    /// The numbers that such transactions have [written](UsersTransaction::write) and committed, in
+    /// their order.
+    async fn written(&self, _store: &str) -> Vec<i64> {
+        panic!("the harness begins no transactions")
     }
 
     /// Whether [`damage`](Self::damage) can break a store. The cases of the sweep are ignored where it
@@ -73,6 +95,18 @@ impl<H: Harness + ?Sized> Harness for Arc<H> {
         H::enqueue_plain(self, store, rows, end).await
     }
 
+    fn has_transactions(&self) -> bool {
+        H::has_transactions(self)
+    }
+
+    async fn begin(&self, store: &str) -> Box<dyn UsersTransaction> {
+        H::begin(self, store).await
+    }
+
+    async fn written(&self, store: &str) -> Vec<i64> {
+        H::written(self, store).await
+    }
+
     fn can_damage(&self) -> bool {
         H::can_damage(self)
     }
@@ -84,6 +118,31 @@ impl<H: Harness + ?Sized> Harness for Arc<H> {
     fn deadline(&self) -> Duration {
         H::deadline(self)
     }
+}
+
+/// A transaction of a program's own. One that is dropped is rolled back.
+#[async_trait]
+pub trait UsersTransaction: Send {
+    /// Writes a number into a table of the program's own.
+    async fn write(&mut self, number: i64);
+
+    /// Enqueues a task in the transaction.
+    async fn enqueue(&mut self, task: EnqueueOne) -> Result<Notice, Error>;
+
+    /// Enqueues many tasks in the transaction.
+    async fn enqueue_many(&mut self, tasks: EnqueueMany) -> Result<Notices, Error>;
+
+    /// Enqueues a task by a statement for other drivers, in the transaction.
+    async fn enqueue_by_sql(&mut self, task: EnqueueOne) -> Result<TaskId, Error>;
+
+    /// Completes the task of a run in the transaction.
+    async fn complete(&mut self, ctx: &TaskContext, output: &Value) -> Result<Completion, Error>;
+
+    /// Commits it.
+    async fn commit(self: Box<Self>);
+
+    /// Rolls it back.
+    async fn roll_back(self: Box<Self>);
 }
 
 /// One `INSERT INTO task_enqueue`: its columns and their values. What is not named is left out.

@@ -34,12 +34,13 @@
 //!
 //! How a [`Backend`](taskstore_core::Backend) is written is on the page of
 //! [`taskstore_core::backend`]. A store that several processes can share implements
-//! [`Harness::reopen`], too; one with plain SQL [`Harness::enqueue_plain`].
+//! [`Harness::reopen`], too; one with plain SQL [`Harness::enqueue_plain`], and one that works in
+//! transactions of its users' [`Harness::begin`].
 //!
 //! Each case is a test of its own, named `noun::given_when_then`, so the usual filters work:
 //! `cargo test --test conformance -- lease::`. The nouns, in an order that suits a store that is
 //! being written: `schema`, `definition`, `enqueue`, `unique`, `claim`, `settle`, `promote`, `retry`,
-//! `lease`, `isolate`, `control`, `cancel`, `pause`, `report`, `sweep`, `plain`, `wake`, `input`, `race`, `random`. A case that
+//! `lease`, `isolate`, `control`, `cancel`, `pause`, `report`, `sweep`, `plain`, `within`, `complete`, `wake`, `input`, `race`, `random`. A case that
 //! [`Capabilities`](taskstore_core::backend::Capabilities) rule out is shown as ignored, with the
 //! reason in brackets, and never as ok.
 //!
@@ -64,5 +65,5 @@ mod suite;
 pub use async_trait::async_trait;
 
 pub use context::Context;
-pub use harness::{Damage, Harness, Plain, PlainEnd, PlainRow};
+pub use harness::{Damage, Harness, Plain, PlainEnd, PlainRow, UsersTransaction};
 pub use suite::{Case, Need, cases, ignore, run, try_case};

@@ -51,6 +51,8 @@ pub enum Need {
     PlainSql,
     /// [`Harness::can_damage`].
     Damage,
+    /// [`Harness::has_transactions`].
+    Transactions,
 }
 
 impl Need {
@@ -119,6 +121,9 @@ fn trial(harness: &Arc<dyn Harness>, case: Case, able: &Capabilities) -> Trial {
     let harness = Arc::clone(harness);
     let unmet = match case.needs {
         Need::Damage if !harness.can_damage() => Some("its harness damages nothing"),
+        Need::Transactions if !harness.has_transactions() => {
+            Some("its harness begins no transactions")
+        }
         needs => needs.unmet(able),
     };
     match unmet {

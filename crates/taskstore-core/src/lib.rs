@@ -26,6 +26,7 @@ mod store;
 pub mod telemetry;
 pub mod testing;
 mod watcher;
+pub mod within;
 
 /// For implementing [`Backend`] and [`Heartbeat`] without naming the crate.
 pub use async_trait::async_trait;
@@ -53,3 +54,4 @@ pub use store::{
     Queues, Refusal, Reschedule, RunError, Store, StoreBuilder, SweepReport, Tasks,
     UpdateDefinition,
 };
+pub use within::{Completion, EnqueueSql, Notice, Notices, SqlValue};

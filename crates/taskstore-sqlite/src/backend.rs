@@ -3,7 +3,7 @@
 use std::{
     any::Any,
     future::Future,
-    path::Path,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use taskstore_core::{
     Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, Queue,
-    QueuePattern, Result, Task, TaskId,
+    QueuePattern, Result, Store, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
@@ -45,6 +45,8 @@ use crate::{
 #[derive(Debug)]
 pub struct SqliteBackend {
     options: SqliteOptions,
+    /// The file by its one true name, to tell it from others.
+    file: PathBuf,
     texts: Arc<Texts>,
     writer: Writer,
     readers: Readers,
@@ -68,16 +70,39 @@ impl SqliteBackend {
         check_folder(&options.path)?;
         let texts = Arc::new(Texts::new(&options.prefix, options.patch));
         let connection = open_writer(&options.path, options.synchronous, PATIENT)?;
+        let file = std::fs::canonicalize(&options.path).map_err(Error::unavailable)?;
         let wakeups = Arc::new(Wakeups::default());
         let writer = Writer::start(connection, &options.path, texts.clone(), wakeups.clone())?;
         let readers = Readers::new(options.path.clone(), options.readers, texts.clone());
-        Ok(Self { options, texts, writer, readers, wakeups, watch: OnceLock::new() })
+        Ok(Self { options, file, texts, writer, readers, wakeups, watch: OnceLock::new() })
     }
 
     /// The file.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.options.path()
+    }
+
+    /// The backend of this store.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with field `store`: it has another one.
+    pub(crate) fn of(store: &Store) -> Result<&Self> {
+        let backend = store.backend().as_any().downcast_ref();
+        backend.ok_or_else(|| Error::invalid("store", "it is not one in a SQLite file"))
+    }
+
+    /// The file by its one true name.
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub(crate) const fn texts(&self) -> &Arc<Texts> {
+        &self.texts
+    }
+
+    pub(crate) const fn wakeups(&self) -> &Arc<Wakeups> {
+        &self.wakeups
     }
 
     fn start_watch(&self) {

@@ -1,7 +1,7 @@
 //! What the driver says, as what a caller can act on. The only place that reads its codes.
 
 use rusqlite::ErrorCode;
-use taskstore_core::{Error, Result};
+use taskstore_core::{BoxError, Error, Result};
 
 use crate::migrate::LATEST;
 
@@ -30,6 +30,11 @@ pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
 /// Whether somebody else has the lock.
 pub(crate) fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether this came of somebody else's lock.
+pub(crate) fn came_of_a_lock(source: &BoxError) -> bool {
+    source.downcast_ref::<rusqlite::Error>().is_some_and(is_busy)
 }
 
 /// Whether a constraint refused a row.

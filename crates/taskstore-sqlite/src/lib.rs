@@ -17,7 +17,14 @@
 //! # }
 //! ```
 //!
-//! Architecture invariant: no type of the driver is part of this crate's public face.
+//! # In a transaction of yours
+//!
+//! [`Within`] enqueues inside a transaction of the caller's, [`CompleteWithin`] ends a handler's task
+//! inside one of the handler's, and [`ToSql`] gives the statement to whoever has another driver.
+//!
+//! Architecture invariant: no type of the driver is part of this crate's public face, but for these
+//! helpers, which take the caller's own connection. Which version of `rusqlite` that is, cargo
+//! decides; it is [`rusqlite`] here, too.
 
 mod backend;
 mod connection;
@@ -33,11 +40,16 @@ mod sql;
 mod statements;
 #[cfg(test)]
 mod tests;
+mod to_sql;
 mod url;
 mod wakeup;
 mod watch;
+mod within;
 mod write;
 mod writer;
 
 pub use backend::SqliteBackend;
 pub use options::{SqliteOptions, Synchronous, Wakeup};
+pub use rusqlite;
+pub use to_sql::ToSql;
+pub use within::{CompleteWithin, Within};

@@ -62,6 +62,8 @@ statements! {
     UniqueHolder = "unique_holder",
     UniqueInsert = "unique_insert",
     UniqueDelete = "unique_delete",
+    LockFirst = "lock_first",
+    EnqueuePlain = "enqueue_plain",
     EnqueueRecord = "enqueue_record",
     PayloadInsert = "payload_insert",
     PayloadUpdate = "payload_update",

@@ -104,6 +104,10 @@ mutants! {
     "0002_plain_sql": "NEW.delay<0" => "NEW.delay<-99999", "Plain SQL takes a negative delay." ["plain"];
     "0002_plain_sql": "substr(x.a,1+((x.n>>20)&31),1)||substr(x.a,1+((x.n>>15)&31),1)" => "substr(x.a,1+(random()&31),1)||substr(x.a,1+(random()&31),1)",
         "Ids that plain SQL makes within a millisecond do not sort." ["plain"];
+    "enqueue_plain": "expires_in,expires_at" => "expires_at,expires_in",
+        "The statement for other drivers takes a time for a length." ["within"];
+    "enqueue_plain": "id,alias" => "unique_key,alias",
+        "The statement for other drivers forgets the id." ["within"];
 }
 
 /// The cases of these nouns that do not depend on chance.

@@ -92,6 +92,8 @@
 //! - [`Store::tasks`], [`Store::definitions`] and [`Store::queues`] look at what is there, and control it.
 //! - [`Store::wait_for`] waits until a task has ended; [`Store::execute_cli`] runs a handler from a
 //!   command line.
+//! - The traits `Within`, `CompleteWithin` and `ToSql` of the module of a database, such as `sqlite`,
+//!   enqueue and complete tasks in a transaction of your own.
 //! - [`Error`] is what a store answers when it cannot do what was asked.
 //! - [`backend`] is for whoever writes a store of their own.
 //!
@@ -107,13 +109,14 @@ pub use connect::{Connect, connect};
 pub use taskstore_core::backend::{Counted, Cursor, Page, TaskOrder};
 pub use taskstore_core::{
     Alias, Attempt, Backoff, BatchHandler, BatchTask, BoxError, Bulk, BulkReport, BulkReschedule,
-    CliReport, CreateDefinition, Definition, DefinitionId, DefinitionStatus, Definitions,
-    EnqueueMany, EnqueueOne, EnqueueOutcome, Error, ExecuteCli, FindTasks, HandlerInfo, Holder,
-    ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend, Middleware, Next, Progress,
-    Purged, Queue, QueueCounts, QueueName, QueueOptions, QueuePattern, Queues, Refusal, Reschedule,
-    Result, Retention, RunError, RunnerBuilder, RunnerHandle, RunnerId, Status, Stopped, Store,
-    StoreBuilder, Summary, SweepReport, Task, TaskContext, TaskError, TaskErrorKind, TaskHandler,
-    TaskId, TaskKey, TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
+    CliReport, Completion, CreateDefinition, Definition, DefinitionId, DefinitionStatus,
+    Definitions, EnqueueMany, EnqueueOne, EnqueueOutcome, EnqueueSql, Error, ExecuteCli, FindTasks,
+    HandlerInfo, Holder, ListDefinitions, LogLevel, LogLine, MAX_ATTEMPTS, MemoryBackend,
+    Middleware, Next, Notice, Notices, Progress, Purged, Queue, QueueCounts, QueueName,
+    QueueOptions, QueuePattern, Queues, Refusal, Reschedule, Result, Retention, RunError,
+    RunnerBuilder, RunnerHandle, RunnerId, SqlValue, Status, Stopped, Store, StoreBuilder, Summary,
+    SweepReport, Task, TaskContext, TaskError, TaskErrorKind, TaskHandler, TaskId, TaskKey,
+    TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
 };
 pub use taskstore_core::{telemetry, testing};
 #[cfg(feature = "sqlite")]
@@ -125,5 +128,5 @@ pub use taskstore_sqlite as sqlite;
 /// `taskstore-conformance`, and use it by [`Store::new`].
 pub mod backend {
     pub use taskstore_core::backend::*;
-    pub use taskstore_core::{LeaseId, UniqueHash, clock, lifecycle};
+    pub use taskstore_core::{LeaseId, UniqueHash, clock, lifecycle, within};
 }

@@ -1,12 +1,15 @@
-//! A worker process for tests that kill and stop it: runs `work` tasks, and `poison` tasks that kill
-//! it from inside, and writes a ledger.
+//! A worker process for tests that kill and stop it: runs `work` tasks, `poison` tasks that kill it
+//! from inside, and `pay` tasks that complete themselves in a transaction, and writes a ledger.
 //!
 //! `taskstore-test-worker URL FOLDER LEASE_MS CONCURRENCY`; ends at SIGTERM.
 
 use std::{error::Error, path::Path, sync::Arc, time::Duration};
 
 use taskstore::TaskContext;
-use taskstore_tests::ledger::{Ledger, What};
+use taskstore_tests::{
+    ledger::{Ledger, What},
+    pay::pay,
+};
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -16,6 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let ledger = Arc::new(Ledger::open(Path::new(folder))?);
     let last_words = Arc::clone(&ledger);
+    let receipts = Arc::clone(&ledger);
+    let database = url.trim_start_matches("sqlite://").to_owned();
     let store = taskstore::connect(url.as_str()).await?;
     store
         .register_fn("work", move |ctx: TaskContext, millis: u64| {
@@ -38,6 +43,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
             async {
                 Ok(())
             }
+        })
+        .await?;
+    store
+        .register_blocking_fn("pay", move |ctx: TaskContext, dies: String| {
+            receipts.write(ctx.id(), ctx.attempt(), What::Began)?;
+            pay(&ctx, Path::new(&database), &dies)
         })
         .await?;
     store

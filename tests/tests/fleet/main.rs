@@ -6,6 +6,7 @@
 
 mod bulk;
 mod burn;
+mod complete;
 mod ctrl_c;
 mod kill;
 mod poison;

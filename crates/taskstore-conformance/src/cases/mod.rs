@@ -18,6 +18,7 @@ macro_rules! cases {
 mod bulk;
 mod cancel;
 mod claim;
+mod complete;
 mod control;
 mod definition;
 mod enqueue;
@@ -41,6 +42,7 @@ mod sweep;
 mod terms;
 mod unique;
 mod wake;
+mod within;
 
 use crate::Case;
 pub(crate) use random::more_time;
@@ -67,6 +69,8 @@ pub(crate) fn all() -> Vec<Case> {
         sweep::CASES,
         query::CASES,
         plain::CASES,
+        within::CASES,
+        complete::CASES,
         many::CASES,
         bulk::CASES,
         queue::CASES,

@@ -186,7 +186,7 @@ impl Backend for Recorded {
     }
 
     fn as_any(&self) -> &dyn Any {
-        self
+        self.backend.as_any()
     }
 
     async fn migrate(&self, request: &Migrate) -> Result<MigrationReport> {

@@ -245,6 +245,16 @@ elsewhere! {
     in "tests/tests/faults/user_transaction.rs" {
         "runner.elsewhere" by a_long_transaction_elsewhere_costs_no_living_runner_its_lease;
     }
+    in "crates/taskstore-sqlite/tests/within.rs" {
+        "within.ours" by a_connection_without_a_transaction_is_refused;
+        "within.ours" by a_connection_to_another_file_is_refused;
+        "within.checked" by an_error_half_way_leaves_nothing_and_the_transaction_goes_on;
+        "within.notice" by a_notice_wakes_a_runner_that_hears_nothing_else;
+        "runner.elsewhere" by a_lock_that_cannot_be_had_is_an_error_that_says_what_to_do;
+    }
+    in "tests/tests/fleet/complete.rs" {
+        "complete.crash" by a_process_killed_between_effect_and_end_has_done_it_once;
+    }
     in "tests/tests/fleet/kill.rs" {
         "runner.fleet" by a_fleet_loses_nothing_to_kills_and_stops;
     }

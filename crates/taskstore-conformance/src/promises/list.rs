@@ -76,6 +76,33 @@ promises! {
     "plain.unique": "A unique key of plain SQL holds back what a program enqueues under it, or is \
         refused.";
 
+    "within.together": "A task that is enqueued in a transaction of the caller's is there if that \
+        commits, and only then.";
+    "within.same": "It is a task like any other, with all that its enqueue was given.";
+    "within.sql": "The statement for other drivers enqueues the same task, and refuses nothing less.";
+    "within.checked": "What the store refuses is refused within a transaction in the same words; nothing \
+        of it is stored, and the transaction can go on.";
+    "within.ours": "A connection without a transaction, or to another file, is refused.";
+    "within.unique": "A unique key is held from the commit on, and free after a rollback; a duplicate names \
+        the live task.";
+    "within.again": "An enqueue that is sent again, in whatever transaction, is one task.";
+    "within.many": "Many tasks are enqueued within a transaction all, or none.";
+    "within.notice": "A notice sent after the commit wakes a waiting runner at once; without it the task is \
+        found by polling.";
+
+    "complete.together": "What a handler does in its transaction and that its task is a success are \
+        committed together, with the output, the log and the attempt.";
+    "complete.rolled_back": "After a rollback the handler's result decides, as ever.";
+    "complete.unknown": "Where nobody knows whether it has committed, or the handler fails afterwards, a \
+        success that was committed stands, once.";
+    "complete.once": "A run whose task was completed cannot complete it again.";
+    "complete.fenced": "A lost lease makes a completion an error, and nothing of it is committed.";
+    "complete.neighbours": "Tasks of the same lease end as if nothing were.";
+    "complete.checked": "An output that cannot be is refused, and the transaction can go on.";
+    "complete.direct": "A run without a queue has nothing to complete.";
+    "complete.crash": "A process that is killed anywhere between the effect and the end of its task has \
+        done the effect once in the end.";
+
     "unique.held": "One live task (queued, running or paused) holds a unique key.";
     "unique.freed": "Every end of a task frees its key, and only its own.";
     "unique.requeue": "A requeue takes the key again; when it is held, the holder is named and nothing \

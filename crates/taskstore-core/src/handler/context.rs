@@ -8,12 +8,15 @@ use std::{
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Registered, TaskResult, output, parameters::Parameters, said::Said};
+use super::{
+    Registered, TaskOutput, TaskResult, hold::Hold, output, parameters::Parameters, said::Said,
+};
 use crate::{
     Alias, LogLevel, LogLine, Progress, QueueName, Store, TaskId,
-    backend::{LeasedTask, Report},
+    backend::{LeasedTask, Report, Run, Settlement},
 };
 
 /// Everything about one run of a handler. Cheap to clone; clones are the same run.
@@ -53,7 +56,8 @@ struct ThisRun {
     attempt: u32,
     max_attempts: u32,
     timeout: Option<Duration>,
-    queued: bool,
+    /// The right to end the task; none of a run without a queue.
+    hold: Option<Hold>,
     parameters: Parameters,
     token: CancellationToken,
     said: Mutex<Said>,
@@ -62,8 +66,14 @@ struct ThisRun {
 }
 
 impl TaskContext {
-    /// The context of a claimed task's next run, which takes the task's parameters with it.
-    pub(crate) fn new(task: &mut LeasedTask, handler: &Registered, store: Store) -> Self {
+    /// The context of the next run of a task that was claimed at this time, which takes the task's
+    /// parameters with it.
+    pub(crate) fn new(
+        task: &mut LeasedTask,
+        handler: &Registered,
+        store: Store,
+        claimed_at: Instant,
+    ) -> Self {
         let json = std::mem::replace(&mut task.parameters, RawValue::NULL.to_owned());
         Self {
             run: Arc::new(ThisRun {
@@ -73,7 +83,7 @@ impl TaskContext {
                 attempt: task.attempts.saturating_add(1),
                 max_attempts: task.max_attempts.unwrap_or(handler.max_attempts),
                 timeout: task.timeout.or(handler.timeout),
-                queued: true,
+                hold: Some(Hold::new(task.lease, claimed_at)),
                 parameters: Parameters::new(json),
                 token: CancellationToken::new(),
                 said: Mutex::default(),
@@ -98,7 +108,7 @@ impl TaskContext {
                 attempt: 1,
                 max_attempts: 1,
                 timeout: handler.timeout,
-                queued: false,
+                hold: None,
                 parameters: Parameters::new(parameters),
                 token: CancellationToken::new(),
                 said: Mutex::default(),
@@ -206,7 +216,7 @@ impl TaskContext {
     /// Whether a runner claimed the task from a queue; false when it was run directly.
     #[must_use]
     pub fn is_queued(&self) -> bool {
-        self.run.queued
+        self.run.hold.is_some()
     }
 
     /// The store, to enqueue what follows.
@@ -238,6 +248,49 @@ impl TaskContext {
     /// What [`set_output`](Self::set_output) left, once.
     pub(crate) fn take_output(&self) -> Option<Box<RawValue>> {
         self.said().take_output()
+    }
+
+    /// The handler is about to run.
+    pub(crate) fn begins(&self, at: Instant) {
+        if let Some(hold) = &self.run.hold {
+            hold.begins(at);
+        }
+    }
+
+    /// When the handler ran, as far as it has come; `None`: it has not begun.
+    pub(crate) fn run_so_far(&self) -> Option<Run> {
+        self.run.hold.as_ref()?.run_so_far()
+    }
+
+    /// The settlement by which this run ends its task as a success; `None`: it has no task.
+    pub(crate) fn completes(&self, output: TaskOutput) -> Option<Settlement> {
+        let hold = self.run.hold.as_ref()?;
+        let (progress, log) = self.unreported();
+        Some(hold.success(output, self.run.attempt, self.run.max_attempts, progress, log))
+    }
+
+    /// A transaction of the handler's completes the task, if it commits.
+    pub(crate) fn may_be_completed(&self) {
+        if let Some(hold) = &self.run.hold {
+            hold.may_be_completed();
+        }
+    }
+
+    /// That transaction has committed.
+    pub(crate) fn is_completed_for_good(&self) {
+        if let Some(hold) = &self.run.hold {
+            hold.completed();
+        }
+    }
+
+    /// Whether the task may be locked by a transaction of the handler's, or has ended in it.
+    pub(crate) fn is_perhaps_completed(&self) -> bool {
+        self.run.hold.as_ref().is_some_and(Hold::is_perhaps_completed)
+    }
+
+    /// Whether the task has ended in a transaction of the handler's.
+    pub(crate) fn is_completed(&self) -> bool {
+        self.run.hold.as_ref().is_some_and(Hold::is_completed)
     }
 
     fn log(&self, level: LogLevel, text: String) {

@@ -7,6 +7,7 @@
 mod batch;
 mod context;
 mod error;
+mod hold;
 mod output;
 mod parameters;
 mod registered;

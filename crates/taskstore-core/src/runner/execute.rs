@@ -14,7 +14,7 @@ use tracing::{Instrument as _, Span};
 
 use super::{machine::Event, news::News, outcome::Outcome};
 use crate::{
-    backend::{Lease, LeasedTask, Run, Settlement, Transition},
+    backend::{Lease, LeasedTask, Settlement, Transition},
     handler::{Limit, Registered, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskResult},
     lifecycle::{Ending, Policy, Retry, Standing},
     retry,
@@ -158,9 +158,6 @@ pub(super) struct Execution {
     handler: Arc<Registered>,
     task: LeasedTask,
     context: TaskContext,
-    claimed_at: Instant,
-    /// `None`: it was not polled yet.
-    began: Option<Instant>,
     /// How long it had been due, as far as that is known.
     waited: Option<Duration>,
     /// Counted as running as long as this is there.
@@ -177,7 +174,7 @@ impl Execution {
         ToStart { mut task, claimed_at, waited }: ToStart,
         news: UnboundedSender<News>,
     ) -> (Self, Span) {
-        let context = TaskContext::new(&mut task, handler, store.clone());
+        let context = TaskContext::new(&mut task, handler, store.clone(), claimed_at);
         let span = tracing::info_span!(
             target: TARGET,
             "task",
@@ -187,19 +184,8 @@ impl Execution {
             attempt = task.attempts + 1,
         );
         let (store, handler) = (store.clone(), Arc::clone(handler));
-        let (began, metered, reported) = (None, None, false);
-        let execution = Self {
-            store,
-            handler,
-            task,
-            context,
-            claimed_at,
-            began,
-            waited,
-            metered,
-            news,
-            reported,
-        };
+        let (metered, reported) = (None, false);
+        let execution = Self { store, handler, task, context, waited, metered, news, reported };
         (execution, span)
     }
 
@@ -213,7 +199,7 @@ impl Execution {
 
     /// Its handler is about to run.
     pub(super) fn begins(&mut self, at: Instant) {
-        self.began = Some(at);
+        self.context.begins(at);
         let meters = self.store.meters();
         self.metered = Some(meters.begins(&self.task.queue, &self.handler.alias, self.waited));
     }
@@ -226,6 +212,12 @@ impl Execution {
 
     pub(super) fn report(&mut self, result: TaskResult<TaskOutput>) {
         let to = match result {
+            // It has ended as a success, whatever its handler says now.
+            result if self.context.is_completed() => {
+                let success = self.decide(Ending::Succeeded { output: None });
+                result.err().inspect(|error| self.tell(error, &success));
+                success
+            }
             Ok(output) => self.decide(Ending::Succeeded { output: output.into_json() }),
             Err(error) => {
                 let to = self.decide(error.clone().into_ending());
@@ -234,12 +226,6 @@ impl Execution {
             }
         };
         self.finish(to);
-    }
-
-    fn run_so_far(&self) -> Option<Run> {
-        let began = self.began?;
-        let started_after = began.saturating_duration_since(self.claimed_at);
-        Some(Run { started_after, ran_for: began.elapsed() })
     }
 
     fn decide(&self, ending: Ending) -> Transition {
@@ -273,13 +259,18 @@ impl Execution {
         self.reported = true;
         self.metered = None;
         let status = Outcome::decided(&to).as_str();
-        let run = self.run_so_far();
+        let run = self.context.run_so_far();
         let duration = run.map(|run| tracing::field::debug(run.ran_for));
         tracing::debug!(target: TARGET, status, duration, "ended");
         let (progress, log) = self.context.unreported();
         let settlement = Settlement { lease: self.task.lease, to, run, progress, log };
+        let event = if self.context.is_completed() {
+            Event::Completed(settlement)
+        } else {
+            Event::Finished(settlement)
+        };
         // Nobody listens only when the runner's loop is gone, and then its lease will be lost.
-        let _ = self.news.send(News::Event(Event::Finished(settlement)));
+        let _ = self.news.send(News::Event(event));
     }
 }
 
@@ -290,7 +281,9 @@ impl Drop for Execution {
         if self.reported {
             return;
         }
-        let ending = if std::thread::panicking() {
+        let ending = if self.context.is_completed() {
+            Ending::Succeeded { output: None }
+        } else if std::thread::panicking() {
             let error = "panicked while its future was dropped".into();
             Ending::Failed { retry: Retry::ByBackoff, error }
         } else {

@@ -26,8 +26,8 @@ use super::{
     news::News,
 };
 use crate::{
-    Backend, Error, LeaseId, QueueName, QueuePattern, Result, RunnerId, TaskId,
-    backend::{FindWork, LeasedTask, Report, Settle, Settled, Settlement, WorkFound},
+    Backend, Error, LeaseId, QueueName, QueuePattern, Result, RunnerId, Status, TaskId,
+    backend::{Fate, FindWork, LeasedTask, Report, Settle, Settled, Settlement, WorkFound},
     clock,
     lifecycle::{Ending, Policy, Standing},
     store::{RunError, Store},
@@ -141,6 +141,10 @@ impl Shell {
                     Event::Finished(settlement) => {
                         self.running.remove(&settlement.lease.task);
                     }
+                    Event::Completed(settlement) => {
+                        self.running.remove(&settlement.lease.task);
+                        self.completed(settlement);
+                    }
                     Event::Exchanged { request, result: Ok(settled), .. } => {
                         telemetry::exchanged(request, settled);
                         self.taken.exchanged(&self.store, request, settled);
@@ -172,6 +176,15 @@ impl Shell {
             News::Reported(reports, result) => self.reported(&reports, result),
             News::Trouble(error) => self.trouble(error),
         }
+    }
+
+    /// What a handler has saved itself is told like what the runner saves.
+    fn completed(&mut self, settlement: &Settlement) {
+        let request = Settle::new(vec![settlement.clone()]);
+        let fates = vec![Fate::Applied { status: Status::Success }];
+        let settled = Settled { fates, claimed: None };
+        self.taken.exchanged(&self.store, &request, &settled);
+        self.store.tell_settled(&request, &settled);
     }
 
     /// Makes sure that hints are listened for, if the machine wants them: a hint that comes after
@@ -317,6 +330,10 @@ impl Shell {
             return;
         }
         let reports = self.running.values().filter_map(|running| {
+            if running.context.is_perhaps_completed() {
+                // A transaction of the handler's may lock it, and what it says goes with its end.
+                return None;
+            }
             let (progress, log) = running.context.unreported();
             let said = progress.is_some() || !log.is_empty();
             said.then_some(Report { lease: running.lease, progress, log })

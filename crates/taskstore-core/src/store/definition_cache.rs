@@ -12,6 +12,7 @@ use super::Store;
 use crate::{
     Alias, Definition, DefinitionId, DefinitionStatus, Error, Result,
     backend::{DefinitionKey, Expect},
+    within::EnqueueIn,
 };
 
 /// How long an enqueue believes that an alias still means the same definition. The engine refuses a
@@ -72,9 +73,13 @@ impl Store {
     }
 
     /// The definition that new tasks of this alias belong to.
-    pub(super) async fn definition_to_enqueue(&self, alias: &Alias) -> Result<DefinitionId> {
-        let definition = self
-            .definition_by_alias(alias)
+    pub(super) async fn definition_to_enqueue<P: EnqueueIn>(
+        &self,
+        place: &mut P,
+        alias: &Alias,
+    ) -> Result<DefinitionId> {
+        let definition = place
+            .definition(alias)
             .await?
             .ok_or_else(|| Error::not_found("task definition", alias))?;
         if definition.status == DefinitionStatus::Canceled {

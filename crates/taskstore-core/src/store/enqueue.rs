@@ -16,10 +16,11 @@ use super::{
     options::{Bad, Options, parameters},
 };
 use crate::{
-    Alias, DefinitionId, Error, QueueName, Result, TaskId, TaskKey,
+    Alias, Definition, DefinitionId, Error, QueueName, Result, TaskId, TaskKey,
     backend::{Enqueue, Enqueued, NewTask, When},
     limits::{ENQUEUE_BYTES_MAX, ENQUEUE_TASKS_MAX},
     telemetry::{self, TARGET},
+    within::EnqueueIn,
 };
 
 impl Store {
@@ -98,21 +99,16 @@ impl Store {
         EnqueueMany::new(self.clone(), K::KEY, many)
     }
 
-    /// Stores one request's worth of tasks of one queue, and of a definition that was perhaps seen
-    /// a moment ago.
-    async fn put_tasks(
+    /// Stores one request's worth of tasks of a definition that was perhaps seen a moment ago.
+    async fn put_tasks<P: EnqueueIn>(
         &self,
+        place: &mut P,
         alias: &Alias,
-        queue: &QueueName,
         tasks: impl Fn(DefinitionId) -> Result<Vec<NewTask>>,
     ) -> Result<Vec<EnqueueOutcome>> {
-        let answered = self.put_tasks_of_alias(alias, tasks).await;
+        let answered = self.put_tasks_of_alias(place, alias, tasks).await;
         match &answered {
-            Ok(outcomes) => {
-                let stored = outcomes.iter().filter(|outcome| !outcome.duplicate).count();
-                self.meters().enqueued(queue, alias, stored);
-                telemetry::enqueued(outcomes);
-            }
+            Ok(outcomes) => telemetry::enqueued(outcomes),
             Err(error) => {
                 telemetry::store_failed(error);
                 tracing::debug!(target: TARGET, %error, "not enqueued");
@@ -121,36 +117,64 @@ impl Store {
         answered
     }
 
-    async fn put_tasks_of_alias(
+    async fn put_tasks_of_alias<P: EnqueueIn>(
         &self,
+        place: &mut P,
         alias: &Alias,
         tasks: impl Fn(DefinitionId) -> Result<Vec<NewTask>>,
     ) -> Result<Vec<EnqueueOutcome>> {
         let believed = self.inner.definitions.get(alias);
         let definition = match believed {
             Some(definition) => definition,
-            None => self.definition_to_enqueue(alias).await?,
+            None => self.definition_to_enqueue(place, alias).await?,
         };
-        match self.put_tasks_of(tasks(definition)?).await {
+        match put_tasks_of(place, tasks(definition)?).await {
             Err(error @ (Error::NotFound { .. } | Error::Invalid { .. })) => {
                 self.inner.definitions.forget(alias);
                 if believed.is_none() {
                     return Err(error);
                 }
-                let definition = self.definition_to_enqueue(alias).await?;
-                self.put_tasks_of(tasks(definition)?).await
+                let definition = self.definition_to_enqueue(place, alias).await?;
+                put_tasks_of(place, tasks(definition)?).await
             }
             answered => answered,
         }
     }
 
-    async fn put_tasks_of(&self, tasks: Vec<NewTask>) -> Result<Vec<EnqueueOutcome>> {
-        let answers = self.backend().enqueue(&Enqueue::new(&tasks)).await?;
-        Ok(tasks
-            .iter()
-            .zip(answers)
-            .map(|(task, answer)| EnqueueOutcome::new(task.id, answer))
-            .collect())
+    /// Counts what is stored for good.
+    pub(crate) fn count_enqueued(
+        &self,
+        alias: &Alias,
+        queue: &QueueName,
+        outcomes: &[EnqueueOutcome],
+    ) {
+        let stored = outcomes.iter().filter(|outcome| !outcome.duplicate).count();
+        self.meters().enqueued(queue, alias, stored);
+    }
+}
+
+async fn put_tasks_of<P: EnqueueIn>(
+    place: &mut P,
+    tasks: Vec<NewTask>,
+) -> Result<Vec<EnqueueOutcome>> {
+    let answers = place.enqueue(&tasks).await?;
+    Ok(tasks
+        .iter()
+        .zip(answers)
+        .map(|(task, answer)| EnqueueOutcome::new(task.id, answer))
+        .collect())
+}
+
+/// The store's own connections.
+struct Own<'a>(&'a Store);
+
+impl EnqueueIn for Own<'_> {
+    async fn definition(&mut self, alias: &Alias) -> Result<Option<Definition>> {
+        self.0.definition_by_alias(alias).await
+    }
+
+    async fn enqueue(&mut self, tasks: &[NewTask]) -> Result<Vec<Enqueued>> {
+        self.0.backend().enqueue(&Enqueue::new(tasks)).await
     }
 }
 
@@ -253,6 +277,36 @@ impl EnqueueOne {
     /// # Errors
     /// As awaiting it.
     pub async fn outcome(self) -> Result<EnqueueOutcome> {
+        let store = self.store.clone();
+        let (alias, queue, outcome) = self.put_in(&mut Own(&store)).await?;
+        store.count_enqueued(&alias, &queue, &[outcome]);
+        Ok(outcome)
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The definition's alias and the task, all of it checked but that the definition is there and
+    /// active, unless the task needs to know it.
+    pub(crate) async fn checked(self) -> Result<(Alias, NewTask)> {
+        let (alias, parameters) = self.work?;
+        self.options.check()?;
+        let believed = self.store.inner.definitions.get(&alias);
+        let definition = match believed {
+            Some(definition) => definition,
+            None => self.store.definition_to_enqueue(&mut Own(&self.store), &alias).await?,
+        };
+        let task = self.options.task(self.id, definition, parameters)?;
+        Ok((alias, task))
+    }
+
+    /// Stores the task there, and says of which alias and in which queue. Counts nothing: it may not
+    /// be for good.
+    pub(crate) async fn put_in<P: EnqueueIn>(
+        self,
+        place: &mut P,
+    ) -> Result<(Alias, QueueName, EnqueueOutcome)> {
         let (alias, parameters) = self.work?;
         self.options.check()?;
         let queue = self.options.queue_name();
@@ -265,7 +319,9 @@ impl EnqueueOne {
         );
         let task =
             |definition| Ok(vec![self.options.task(self.id, definition, parameters.clone())?]);
-        one(self.store.put_tasks(&alias, queue, task).instrument(span).await?)
+        let outcomes = self.store.put_tasks(place, &alias, task).instrument(span).await?;
+        let outcome = one(outcomes)?;
+        Ok((alias, queue.clone(), outcome))
     }
 }
 
@@ -308,7 +364,25 @@ impl EnqueueMany {
         Self { store, work: work.map_err(Bad::from), options: Options::default() }
     }
 
-    async fn store(self) -> Result<Vec<TaskId>> {
+    async fn put(self) -> Result<Vec<TaskId>> {
+        let store = self.store.clone();
+        let count = |alias: &Alias, queue: &QueueName, outcomes: &[EnqueueOutcome]| {
+            store.count_enqueued(alias, queue, outcomes);
+        };
+        let (_, _, outcomes) = self.put_in(&mut Own(&store), count).await?;
+        Ok(outcomes.iter().map(|outcome| outcome.id).collect())
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Stores the tasks there, chunk by chunk, and tells of each chunk.
+    pub(crate) async fn put_in<P: EnqueueIn>(
+        self,
+        place: &mut P,
+        stored: impl Fn(&Alias, &QueueName, &[EnqueueOutcome]),
+    ) -> Result<(Alias, QueueName, Vec<EnqueueOutcome>)> {
         let (alias, drafts) = self.work?;
         self.options.check()?;
         let queue = self.options.queue_name();
@@ -319,17 +393,18 @@ impl EnqueueMany {
             %alias,
             %queue,
         );
-        let mut ids = Vec::with_capacity(drafts.len());
+        let mut outcomes = Vec::with_capacity(drafts.len());
         for chunk in chunks(&drafts) {
             let tasks = |definition| {
                 let task = |(id, json): &Draft| self.options.task(*id, definition, json.clone());
                 chunk.iter().map(task).collect()
             };
-            let put = self.store.put_tasks(&alias, queue, tasks);
-            let outcomes = put.instrument(span.clone()).await?;
-            ids.extend(outcomes.iter().map(|outcome| outcome.id));
+            let put = self.store.put_tasks(place, &alias, tasks);
+            let of_chunk = put.instrument(span.clone()).await?;
+            stored(&alias, queue, &of_chunk);
+            outcomes.extend(of_chunk);
         }
-        Ok(ids)
+        Ok((alias, queue.clone(), outcomes))
     }
 }
 
@@ -338,7 +413,7 @@ impl IntoFuture for EnqueueMany {
     type IntoFuture = Pin<Box<dyn Future<Output = Result<Vec<TaskId>>> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.store())
+        Box::pin(self.put())
     }
 }
 

@@ -163,7 +163,8 @@ impl TestStore {
             let ending = Ending::Expired { start_by: start_by.at };
             return Settlement::new(task.lease, ending.settle(&standing, policy));
         }
-        let context = TaskContext::new(&mut task, handler, self.store.clone());
+        let now = tokio::time::Instant::now();
+        let context = TaskContext::new(&mut task, handler, self.store.clone(), now);
         let ending = match run_handler(handler, &context).await {
             Ok(output) => Ending::Succeeded { output: output.into_json() },
             Err(error) => error.into_ending(),

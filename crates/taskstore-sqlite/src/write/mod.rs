@@ -1,4 +1,5 @@
-//! What changes the file: one function a method, run by the writer thread inside its transaction.
+//! What changes the file: one function a method, run by the writer thread inside its transaction, or
+//! inside one of the caller's.
 //!
 //! No policy: each applies what was decided, where the guard holds, and says by position whether it
 //! did. Nothing here commits, waits, or keeps anything between two calls but hints.
@@ -24,5 +25,5 @@ pub(crate) use lease::{isolate, late_leases, take_over};
 pub(crate) use promote::promote;
 pub(crate) use queue::put_queue;
 pub(crate) use report::report;
-pub(crate) use settle::settle;
+pub(crate) use settle::{complete, settle};
 pub(crate) use sweep::sweep;

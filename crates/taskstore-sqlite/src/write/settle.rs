@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use taskstore_core::{
     LeaseId, QueueName, Result, Status, UniqueHash,
     backend::{AttemptIs, Fate, Lease, Requeue, Settlement, Transition},
+    within::Completed,
 };
 
 use super::{
@@ -50,6 +51,30 @@ pub(crate) fn settle(
         }
     }
     Ok(fates)
+}
+
+/// Ends one attempt, if nobody has ended it under this lease before: its holder may have done so, and
+/// not know.
+pub(crate) fn complete(
+    session: &Session<'_>,
+    settlement: &Settlement,
+    now: i64,
+) -> Result<Completed> {
+    let id = settlement.lease.batch;
+    let step = Step { session, settlement, now };
+    let row = LeaseRow::find(session, id)?;
+    let (fate, first_time) = match &row {
+        Some(row) => step.settle_under(row)?,
+        None => (step.sent_again()?, false),
+    };
+    match (fate, row) {
+        (Fate::Applied { .. }, Some(row)) if first_time => {
+            row.count_down(session, id, 1)?;
+            Ok(Completed::Now)
+        }
+        (Fate::Applied { status }, _) => Ok(Completed::Before(status)),
+        (Fate::Lost, _) => Ok(Completed::Lost),
+    }
 }
 
 /// A lease of the request.

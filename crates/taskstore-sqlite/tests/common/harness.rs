@@ -11,11 +11,18 @@ use std::{
 };
 
 use rusqlite::{TransactionBehavior, types::Value};
-use taskstore_conformance::{Damage, Harness, Plain, PlainEnd, PlainRow, async_trait};
-use taskstore_core::{Backend, backend::Migrate};
+use taskstore_conformance::{
+    Damage, Harness, Plain, PlainEnd, PlainRow, UsersTransaction, async_trait,
+};
+use taskstore_core::{
+    Backend, Completion, EnqueueMany, EnqueueOne, Error, Notice, Notices, SqlValue, TaskContext,
+    TaskId, backend::Migrate,
+};
 #[cfg(debug_assertions)]
 use taskstore_sqlite::Synchronous;
-use taskstore_sqlite::{SqliteBackend, SqliteOptions};
+use taskstore_sqlite::{
+    CompleteWithin as _, SqliteBackend, SqliteOptions, ToSql as _, Within as _,
+};
 use tempfile::TempDir;
 
 /// The text to run instead of a file's, if any.
@@ -89,6 +96,25 @@ impl Harness for Sqlite {
         }
         Ok(())
     }
+
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    async fn begin(&self, store: &str) -> Box<dyn UsersTransaction> {
+        let connection = rusqlite::Connection::open(self.path(store)).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        let begin = "CREATE TABLE IF NOT EXISTS theirs(number INTEGER); BEGIN IMMEDIATE;";
+        connection.execute_batch(begin).unwrap();
+        Box::new(Transaction(connection))
+    }
+
+    async fn written(&self, store: &str) -> Vec<i64> {
+        let connection = rusqlite::Connection::open(self.path(store)).unwrap();
+        let mut numbers = connection.prepare("SELECT number FROM theirs ORDER BY rowid").unwrap();
+        numbers.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
     fn can_damage(&self) -> bool {
         true
     }
@@ -118,6 +144,55 @@ impl Harness for Sqlite {
             Damage::Definition(id) => delete("task_definition", "id=?1", text(id.to_string())),
         };
         assert_eq!(rows, 1, "{damage:?}");
+    }
+}
+
+/// A connection with a transaction open. Not rusqlite's own type, which cannot be sent.
+struct Transaction(rusqlite::Connection);
+
+#[async_trait]
+impl UsersTransaction for Transaction {
+    async fn write(&mut self, number: i64) {
+        self.0.execute("INSERT INTO theirs VALUES(?1)", [number]).unwrap();
+    }
+
+    async fn enqueue(&mut self, task: EnqueueOne) -> Result<Notice, Error> {
+        task.within(&self.0)
+    }
+
+    async fn enqueue_many(&mut self, tasks: EnqueueMany) -> Result<Notices, Error> {
+        tasks.within(&self.0)
+    }
+
+    async fn enqueue_by_sql(&mut self, task: EnqueueOne) -> Result<TaskId, Error> {
+        let sql = task.to_sql().await?;
+        let id = sql.id();
+        let (text, values) = sql.into_parts();
+        let values = values.into_iter().map(|value| match value {
+            SqlValue::Null => Value::Null,
+            SqlValue::Integer(number) => Value::Integer(number),
+            SqlValue::Real(number) => Value::Real(number),
+            SqlValue::Text(text) => Value::Text(text),
+            SqlValue::Blob(bytes) => Value::Blob(bytes),
+        });
+        self.0.execute(&text, rusqlite::params_from_iter(values)).unwrap();
+        Ok(id)
+    }
+
+    async fn complete(
+        &mut self,
+        ctx: &TaskContext,
+        output: &serde_json::Value,
+    ) -> Result<Completion, Error> {
+        ctx.complete_within(&self.0, output)
+    }
+
+    async fn commit(self: Box<Self>) {
+        self.0.execute_batch("COMMIT").unwrap();
+    }
+
+    async fn roll_back(self: Box<Self>) {
+        self.0.execute_batch("ROLLBACK").unwrap();
     }
 }
 

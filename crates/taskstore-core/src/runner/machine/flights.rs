@@ -145,7 +145,7 @@ impl Machine {
         }
     }
 
-    fn settled(&mut self, settlement: &Settlement, fate: Fate) {
+    pub(super) fn settled(&mut self, settlement: &Settlement, fate: Fate) {
         self.released(settlement.lease.batch);
         self.slots.is_over(settlement.lease);
         match fate {

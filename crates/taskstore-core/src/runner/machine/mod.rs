@@ -100,6 +100,9 @@ pub(crate) enum Event {
     Gathers(Gathers),
     /// A handler's future is finished or dropped.
     Finished(Settlement),
+    /// A handler's future is finished or dropped, and its task was settled in a transaction of the
+    /// handler's, which has committed.
+    Completed(Settlement),
     /// The answer to an [`Action::Exchange`], with the request.
     Exchanged { lane: Lane, request: Box<Settle>, result: Result<Settled> },
     /// The answer to an [`Action::Recall`].
@@ -216,6 +219,7 @@ impl Machine {
             }
             Event::Gathers(gathers) => self.config.gathers = gathers,
             Event::Finished(settlement) => self.finished(settlement),
+            Event::Completed(settlement) => self.completed(&settlement),
             Event::Exchanged { lane, request, result } => self.exchanged(lane, *request, result),
             Event::Recalled { lease, result } => self.recalled(lease, result),
             Event::Isolated { request, result } => self.isolated(request, result),

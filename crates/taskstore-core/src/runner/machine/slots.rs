@@ -7,8 +7,8 @@ use super::{
     gather::{Member, Shared},
 };
 use crate::{
-    LeaseId, QueueName, Result, TaskId,
-    backend::{Isolate, Lease, LeasedTask, Settlement},
+    LeaseId, QueueName, Result, Status, TaskId,
+    backend::{Fate, Isolate, Lease, LeasedTask, Settlement},
 };
 
 /// A task that has a slot.
@@ -253,14 +253,31 @@ impl Machine {
 
     /// A handler's future is finished or dropped.
     pub(super) fn finished(&mut self, settlement: Settlement) {
-        let Some(slot) = self.slots.remove(settlement.lease.task) else { return };
+        if let Some(slot) = self.leave_slot(&settlement) {
+            self.settle(settlement, slot.keyed);
+        }
+    }
+
+    /// A handler's future is finished or dropped, and its task is settled already.
+    pub(super) fn completed(&mut self, settlement: &Settlement) {
+        if self.leave_slot(settlement).is_some() {
+            if self.config.once {
+                // What ended may have enqueued more, which no claim has looked for.
+                self.claims.hint(self.now);
+            }
+            self.settled(settlement, Fate::Applied { status: Status::Success });
+        }
+    }
+
+    fn leave_slot(&mut self, settlement: &Settlement) -> Option<Slot> {
+        let slot = self.slots.remove(settlement.lease.task)?;
         slot.batch.into_iter().for_each(|member| self.slots.shared.ended(member));
         if let Some(run) = settlement.run {
             let own = slot.limited.as_ref().and_then(|queue| self.queues.pace(queue));
             let part = run.ran_for / slot.batch.map_or(1, |member| member.of);
             own.unwrap_or(&mut self.pace).ran(part);
         }
-        self.settle(settlement, slot.keyed);
+        Some(slot)
     }
 
     /// The heartbeat says that a lease is gone. What waits under it belongs to somebody else; what
