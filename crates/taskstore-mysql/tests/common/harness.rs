@@ -156,6 +156,11 @@ impl Harness for Mysql {
         Ok(())
     }
 
+    /// A store is a database to make, which takes a busy server its time, and one case makes many.
+    fn deadline(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(300)
+    }
+
     fn can_damage(&self) -> bool {
         true
     }
