@@ -170,7 +170,10 @@ fn say(
             LogLevel::Error => 2,
         };
         let row = LineRow { at: clock::to_micros(line.at), level, text: line.text.clone() };
-        tx.log.insert_json(of(line.n), &row)?;
+        // Sent again, it is kept as it came first.
+        if !tx.log.has(of(line.n))? {
+            tx.log.insert_json(of(line.n), &row)?;
+        }
     }
     // Only an attempt that has numbered that many lines can have too many.
     if lines.iter().any(|line| line.n >= LOG_LINES_MAX) {
