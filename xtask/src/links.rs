@@ -7,12 +7,15 @@ use std::{
 
 use crate::Result;
 
-/// Links of the pages in `root`, `root/examples`, `root/docs` and below it that lead nowhere, and
-/// examples that their page does not list.
+/// Links of the pages in `root`, `root/examples` and its packages, `root/docs` and below it that lead
+/// nowhere, and examples that their page does not list.
 pub(crate) fn broken(root: &Path) -> Result<Vec<String>> {
     let mut pages = Vec::new();
     collect(root, false, &mut pages)?;
     collect(&root.join("examples"), false, &mut pages)?;
+    for package in example_packages(&root.join("examples"))? {
+        collect(&root.join("examples").join(package), false, &mut pages)?;
+    }
     collect(&root.join("docs"), true, &mut pages)?;
     pages.sort();
 
@@ -39,14 +42,26 @@ fn unlisted_examples(folder: &Path) -> Result<Vec<String>> {
     let page = folder.join("README.md");
     let text = fs::read_to_string(&page)?;
     let listed: Vec<_> = targets(&text).collect();
-    let mut problems = Vec::new();
+    let mut examples = example_packages(folder)?;
     for entry in fs::read_dir(folder.join("examples"))? {
-        let file = format!("examples/{}", entry?.file_name().display());
-        if !listed.contains(&&*file) {
-            problems.push(format!("{} does not list {file}", page.display()));
+        examples.push(format!("examples/{}", entry?.file_name().display()));
+    }
+    let unlisted = examples.into_iter().filter(|example| !listed.contains(&&**example));
+    Ok(unlisted.map(|example| format!("{} does not list {example}", page.display())).collect())
+}
+
+/// Examples that are a package of their own.
+fn example_packages(folder: &Path) -> Result<Vec<String>> {
+    let mut packages = Vec::new();
+    if folder.is_dir() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            if entry.path().join("Cargo.toml").exists() {
+                packages.push(entry.file_name().display().to_string());
+            }
         }
     }
-    Ok(problems)
+    Ok(packages)
 }
 
 fn collect(folder: &Path, below: bool, pages: &mut Vec<PathBuf>) -> Result<()> {
@@ -107,9 +122,17 @@ mod tests {
         for name in ["listed.rs", "forgotten.rs"] {
             fs::write(root.path().join("examples/examples").join(name), "").unwrap();
         }
-        fs::write(root.path().join("examples/README.md"), "[listed](examples/listed.rs)").unwrap();
+        for name in ["package", "forgotten"] {
+            fs::create_dir(root.path().join("examples").join(name)).unwrap();
+            fs::write(root.path().join("examples").join(name).join("Cargo.toml"), "").unwrap();
+        }
+        fs::write(root.path().join("examples/package/README.md"), "[gone](gone.md)").unwrap();
+        let page = "[listed](examples/listed.rs) [package](package)";
+        fs::write(root.path().join("examples/README.md"), page).unwrap();
         let problems = broken(root.path()).unwrap();
-        assert_eq!(problems.len(), 1, "{problems:?}");
-        assert!(problems[0].ends_with("does not list examples/forgotten.rs"), "{problems:?}");
+        assert_eq!(problems.len(), 3, "{problems:?}");
+        assert!(problems[0].contains("package/README.md links to gone.md"), "{problems:?}");
+        assert!(problems[1].ends_with("does not list forgotten"), "{problems:?}");
+        assert!(problems[2].ends_with("does not list examples/forgotten.rs"), "{problems:?}");
     }
 }

@@ -9,6 +9,7 @@ mod debian;
 mod npm;
 mod outcome;
 mod page;
+mod pgbouncer;
 mod promises;
 mod subject;
 
@@ -45,7 +46,7 @@ pub(crate) fn run(names: &[String]) -> Result<bool> {
 pub(crate) fn servers(names: &[String]) -> Result<Vec<(Engine, Server)>> {
     let mut servers = Vec::new();
     for subject in choose(names)? {
-        servers.extend(subject.start()?.server);
+        servers.extend(subject.start()?.servers);
     }
     Ok(servers)
 }
@@ -103,7 +104,7 @@ fn suite(
         return Err(format!("{package} cannot be built").into());
     }
     let mut command = cargo(&arguments);
-    if let Some((engine, server)) = &running.server {
+    for (engine, server) in &running.servers {
         command.env(engine.variable(), &server.url);
     }
     let output = steps.command(&format!("matrix {}", subject.name()), Tests::Some, &mut command)?;

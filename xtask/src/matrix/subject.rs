@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{debian, npm};
+use super::{debian, npm, pgbouncer};
 use crate::{
     Result,
     metadata::Metadata,
@@ -14,13 +14,15 @@ use crate::{
 pub(crate) enum Subject {
     Memory,
     Sqlite,
-    /// The server that is installed, or the one that the environment names.
+    /// The server that is installed.
     Installed(Engine),
     /// PostgreSQL of this version, from npm.
     Npm {
         name: &'static str,
         version: &'static str,
     },
+    /// The installed PostgreSQL behind a pooler.
+    PgBouncer,
     /// MariaDB or MySQL of a release of Debian.
     Debian {
         name: &'static str,
@@ -31,13 +33,14 @@ pub(crate) enum Subject {
 }
 
 /// All of them, in the order of the page.
-pub(crate) const SUBJECTS: [Subject; 9] = [
+pub(crate) const SUBJECTS: [Subject; 10] = [
     Subject::Memory,
     Subject::Sqlite,
     Subject::Installed(Engine::Postgres),
     Subject::Npm { name: "postgres-16", version: "16.14.0-beta.17" },
     Subject::Npm { name: "postgres-17", version: "17.10.0-beta.17" },
     Subject::Npm { name: "postgres-18", version: "18.4.0-beta.17" },
+    Subject::PgBouncer,
     Subject::Installed(Engine::MySql),
     Subject::Debian {
         name: "mariadb-11",
@@ -58,8 +61,8 @@ pub(crate) const SUBJECTS: [Subject; 9] = [
 pub(crate) struct Running {
     /// What it calls itself.
     pub(crate) version: String,
-    /// It runs while this lives.
-    pub(crate) server: Option<(Engine, Server)>,
+    /// They run while this lives. What the suite is told is the last of an engine.
+    pub(crate) servers: Vec<(Engine, Server)>,
 }
 
 impl Subject {
@@ -70,6 +73,7 @@ impl Subject {
             Self::Sqlite => "sqlite",
             Self::Installed(Engine::Postgres) => "postgres",
             Self::Installed(Engine::MySql) => "mariadb",
+            Self::PgBouncer => "pgbouncer",
             Self::Npm { name, .. } | Self::Debian { name, .. } => name,
         }
     }
@@ -80,6 +84,7 @@ impl Subject {
             Self::Memory => "memory",
             Self::Sqlite => "SQLite",
             Self::Installed(Engine::Postgres) | Self::Npm { .. } => "PostgreSQL",
+            Self::PgBouncer => "PgBouncer",
             Self::Installed(Engine::MySql) | Self::Debian { maker: Maker::MariaDb, .. } => {
                 "MariaDB"
             }
@@ -93,7 +98,7 @@ impl Subject {
             Self::Memory => ("taskstore-conformance", "memory"),
             Self::Sqlite => ("taskstore-sqlite", "conformance"),
             Self::Installed(engine) => (engine.package(), "conformance"),
-            Self::Npm { .. } => (Engine::Postgres.package(), "conformance"),
+            Self::Npm { .. } | Self::PgBouncer => (Engine::Postgres.package(), "conformance"),
             Self::Debian { .. } => (Engine::MySql.package(), "conformance"),
         }
     }
@@ -101,18 +106,25 @@ impl Subject {
     /// Gets and starts what it needs.
     pub(crate) fn start(self) -> Result<Running> {
         let (engine, server) = match self {
-            Self::Memory => return Ok(Running { version: "memory".into(), server: None }),
-            Self::Sqlite => return Ok(Running { version: sqlite()?, server: None }),
+            Self::Memory => return Ok(Running { version: "memory".into(), servers: Vec::new() }),
+            Self::Sqlite => return Ok(Running { version: sqlite()?, servers: Vec::new() }),
             Self::Installed(engine) => (engine, Server::start(&*engine.get()?)?),
             Self::Npm { version, .. } => {
                 (Engine::Postgres, Server::start(&npm::postgres(version)?)?)
+            }
+            Self::PgBouncer => {
+                let behind = Server::start(&*Engine::Postgres.get()?)?;
+                let pooler = pgbouncer::before(&behind)?;
+                let version = pooler.version.clone();
+                let servers = [behind, pooler].map(|server| (Engine::Postgres, server)).into();
+                return Ok(Running { version, servers });
             }
             Self::Debian { release, maker, package, .. } => {
                 let server: MySql = debian::mysql(release, maker, &[package])?;
                 (Engine::MySql, Server::start(&server)?)
             }
         };
-        Ok(Running { version: server.version.clone(), server: Some((engine, server)) })
+        Ok(Running { version: server.version.clone(), servers: vec![(engine, server)] })
     }
 }
 

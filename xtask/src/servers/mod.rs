@@ -16,15 +16,15 @@ mod supervisor;
 
 use std::{path::Path, process::Command, thread};
 
-use self::server::Make;
 use crate::{Result, metadata::root, screen::say};
 
 pub(crate) use self::{
+    account::Account,
     command::run,
     mysql::{Maker, MySql},
     postgres::Postgres,
-    server::Server,
-    supervisor::run as supervise,
+    server::{Make, Server, put},
+    supervisor::{Plan, Program, run as supervise},
 };
 
 /// The hidden command that makes this program the supervisor of a server.

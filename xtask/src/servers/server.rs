@@ -50,6 +50,8 @@ pub(crate) struct Server {
     supervisor: Child,
     /// Where it is.
     pub(crate) url: String,
+    /// Its port of the loopback.
+    pub(crate) port: u16,
     /// What it calls itself.
     pub(crate) version: String,
 }
@@ -80,7 +82,7 @@ impl Server {
 
         let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
         let heard = listen(output);
-        let mut server = Self { supervisor, url: make.url(port), version: make.name() };
+        let mut server = Self { supervisor, url: make.url(port), port, version: make.name() };
         server.wait_until_ready(make, &heard)?;
         // Nobody who listens would stop the server in the end.
         thread::spawn(move || heard.into_iter().for_each(drop));

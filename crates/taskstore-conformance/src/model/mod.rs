@@ -25,6 +25,9 @@ use self::{op::Op, play::Play};
 const OPS_MAX: usize = 60;
 /// So many shorter sequences are tried when one has failed.
 const SHRINKS_MAX: u32 = 600;
+/// And for so long, in milliseconds: a store that waits for a disk must not hang over them until the
+/// case's deadline, which would hide what was found.
+const SHRINK_MILLIS_MAX: u32 = 20_000;
 
 /// Plays `cases` sequences, all made from `seed`, each on a fresh and migrated store from `open`.
 ///
@@ -40,6 +43,7 @@ where
         let config = ProptestConfig {
             cases,
             max_shrink_iters: SHRINKS_MAX,
+            max_shrink_time: SHRINK_MILLIS_MAX,
             failure_persistence: None,
             ..ProptestConfig::default()
         };

@@ -167,6 +167,20 @@ impl Tally {
             .unwrap_or_default()
     }
 
+    /// Together with what another stress did.
+    pub fn add(&mut self, other: &Self) {
+        self.tasks += other.tasks;
+        self.claims += other.claims;
+        self.settled += other.settled;
+        self.lost += other.lost;
+        self.isolated += other.isolated;
+        self.taken_over += other.taken_over;
+        self.moved += other.moved;
+        self.beats += other.beats;
+        self.unknown += other.unknown;
+        self.events += other.events;
+    }
+
     /// Counts a history.
     #[must_use]
     pub fn of(history: &[Event]) -> Self {

@@ -112,7 +112,13 @@ impl Worker {
         u64::try_from(steps).unwrap_or_default() + self.random.u64(..WINDOW)
     }
 
+    /// A task of the window, or one that it had to do with: while a slow store answers, the window has
+    /// moved on to tasks that are not there yet.
     fn task_id(&mut self) -> TaskId {
+        let known = if self.random.bool() { &self.mine } else { &self.stale };
+        if let Some(lease) = self.random.choice(known).filter(|_| self.random.bool()) {
+            return lease.task;
+        }
         world::task_id(self.options.seed, self.number())
     }
 

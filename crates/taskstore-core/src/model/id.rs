@@ -45,6 +45,19 @@ macro_rules! id {
             }
         }
 
+        /// As a store whose keys are numbers or 16 bytes (`to_be_bytes`) keeps it; sorts as the id does.
+        impl From<$name> for u128 {
+            fn from(id: $name) -> Self {
+                id.0.0
+            }
+        }
+
+        impl From<u128> for $name {
+            fn from(number: u128) -> Self {
+                Self(Ulid(number))
+            }
+        }
+
         impl FromStr for $name {
             type Err = Error;
 
