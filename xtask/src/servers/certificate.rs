@@ -8,6 +8,9 @@ use std::{
 use super::{account::Account, server::put};
 use crate::Result;
 
+/// Who made it out, within the repository.
+pub(super) const AUTHORITY: &str = "tests/tls/authority.pem";
+
 const CERTIFICATE: &str = include_str!("../../../tests/tls/server.pem");
 const KEY: &str = include_str!("../../../tests/tls/server.key");
 

@@ -49,6 +49,14 @@ impl Engine {
         }
     }
 
+    /// The variable that tells the tests whose certificate the server shows, if it is one of ours.
+    const fn authority_variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "TASKSTORE_TEST_POSTGRES_AUTHORITY",
+            Self::MySql => "TASKSTORE_TEST_MYSQL_AUTHORITY",
+        }
+    }
+
     /// The crate that needs it.
     pub(crate) const fn package(self) -> &'static str {
         match self {
@@ -147,7 +155,17 @@ impl Servers {
 
     /// Names the servers to a program.
     pub(crate) fn tell<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.envs(self.running.iter().map(|(engine, server)| (engine.variable(), &server.url)))
+        command.envs(self.variables())
+    }
+
+    fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let authority = root().join(certificate::AUTHORITY).display().to_string();
+        self.running.iter().flat_map(move |(engine, server)| {
+            [
+                (engine.variable(), server.url.clone()),
+                (engine.authority_variable(), authority.clone()),
+            ]
+        })
     }
 
     /// Each server's version, and where it is.
@@ -157,9 +175,7 @@ impl Servers {
 
     /// The variables for a shell.
     pub(crate) fn exports(&self) -> impl Iterator<Item = String> {
-        self.running
-            .iter()
-            .map(|(engine, server)| format!("export {}={}", engine.variable(), server.url))
+        self.variables().map(|(name, value)| format!("export {name}={value}"))
     }
 }
 
