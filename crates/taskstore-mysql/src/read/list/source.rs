@@ -22,13 +22,15 @@ pub(super) const fn columns(walk: Walk) -> &'static str {
         Walk::Record { .. }
         | Walk::Success { .. }
         | Walk::Waiting { .. }
-        | Walk::Running { .. } => "t.seq,0,0,''",
-        Walk::Aside { .. } | Walk::Ready { .. } | Walk::Later { .. } => "c.task,0,0,''",
-        Walk::ReadyInLine => "c.task,c.priority,c.run_at,c.queue",
-        Walk::LaterInLine => "c.task,0,c.run_at,''",
-        Walk::Completed { deleted: false, .. } => "c.task,c.completed_at,0,''",
-        Walk::Completed { .. } => "c.task,t.completed_at,0,''",
-        Walk::Deleted => "c.task,c.deleted_at,0,''",
+        | Walk::Running { .. } => "t.seq AS n,0 AS a,0 AS b,'' AS q",
+        Walk::Aside { .. } | Walk::Ready { .. } | Walk::Later { .. } => {
+            "c.task AS n,0 AS a,0 AS b,'' AS q"
+        }
+        Walk::ReadyInLine => "c.task AS n,c.priority AS a,c.run_at AS b,c.queue AS q",
+        Walk::LaterInLine => "c.task AS n,0 AS a,c.run_at AS b,'' AS q",
+        Walk::Completed { deleted: false, .. } => "c.task AS n,c.completed_at AS a,0 AS b,'' AS q",
+        Walk::Completed { .. } => "c.task AS n,t.completed_at AS a,0 AS b,'' AS q",
+        Walk::Deleted => "c.task AS n,c.deleted_at AS a,0 AS b,'' AS q",
     }
 }
 

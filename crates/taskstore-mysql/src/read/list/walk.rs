@@ -11,8 +11,8 @@ use crate::{
     session::{Row, Session},
 };
 
-/// How many rows more are fetched each time while too few of them match.
-const GROWTH: usize = 4;
+/// Rows for each that is wanted that are fetched whether they match or not: most often most of them do.
+const FETCHES: [usize; 2] = [2, 8];
 
 /// Walks from `after` on, until `enough` tasks match or so many rows were looked at.
 pub(super) async fn walk(
@@ -24,35 +24,47 @@ pub(super) async fn walk(
     looks_max: usize,
 ) -> Result<Walked> {
     let conditions = source::conditions(walk, filter);
-    // Where every row matches a sort need keep no more of them than are wanted.
-    let looks_max = if conditions.is_empty() { enough } else { looks_max };
     let mut walked = Walked::default();
     let mut after = after.clone();
-    let (mut looked, mut fetch) = (0, first_fetch(walk, enough, looks_max));
-    loop {
+    let mut looks_left = looks_max;
+    // Where every row matches a sort need keep no more of them than are wanted.
+    if conditions.is_empty() {
+        looks_left = enough;
+    }
+    let is_sorted = walk.sorts()
+        || matches!(walk, Walk::Running { .. } | Walk::Completed { deleted: true, .. });
+    // What has to be sorted is sorted once.
+    let fetches = if is_sorted { [looks_max; 2] } else { FETCHES.map(|times| times * enough) };
+    for fetch in fetches {
+        let fetch = fetch.min(looks_left);
         let text = list_text(walk, filter, &conditions, &after, fetch);
         let rows = session.composed("list", &text.sql, text.values, read).await?;
-        let is_last = rows.len() < fetch;
+        let is_end = rows.len() < fetch;
         for (row, matches) in rows {
-            looked += 1;
+            looks_left -= 1;
             after = walk.spot(row.clone());
-            if walked.look(walk, row, matches, enough, looked == looks_max).is_break() {
+            if walked.look(walk, row, matches, enough, looks_left == 0).is_break() {
                 return Ok(walked);
             }
         }
-        if is_last {
+        if is_end {
             return Ok(walked);
         }
-        fetch = (fetch * GROWTH).min(looks_max - looked);
     }
-}
-
-/// How many rows to fetch first. Every row crosses the network, and most often most of them match; but
-/// what has to be sorted is sorted once.
-fn first_fetch(walk: Walk, enough: usize, looks_max: usize) -> usize {
-    let sorted = walk.sorts()
-        || matches!(walk, Walk::Running { .. } | Walk::Completed { deleted: true, .. });
-    if sorted { looks_max } else { looks_max.min(enough * 2) }
+    // Few match. Those that do not are looked at where they are, and stay there.
+    let text = window_text(walk, filter, &conditions, &after, looks_left);
+    let mut rows = session.composed("list", &text.sql, text.values, read).await?;
+    rows.sort_by_cached_key(|(row, _)| walk.spot(row.clone()));
+    for (row, _) in rows {
+        if walked.look(walk, row, true, enough, false).is_break() {
+            return Ok(walked);
+        }
+    }
+    let text = last_text(walk, filter, &after, looks_left);
+    for (row, _) in session.composed("list", &text.sql, text.values, read).await? {
+        let _ = walked.look(walk, row, false, enough, true);
+    }
+    Ok(walked)
 }
 
 fn read(row: &Row) -> Result<(WalkRow, bool)> {
@@ -75,7 +87,7 @@ pub(super) async fn count(
     Ok((found, looked < looks_max))
 }
 
-pub(super) fn list_text(
+fn list_text(
     walk: Walk,
     filter: &TaskFilter,
     conditions: &[Condition],
@@ -83,18 +95,47 @@ pub(super) fn list_text(
     fetch: usize,
 ) -> Text {
     let mut text = Text::default();
-    text.add("SELECT ", []);
-    text.add(source::columns(walk), []);
-    text.add(",", []);
-    all_of(conditions, &mut text);
-    text.add(source::from(walk, filter), []);
-    source::range(walk, filter, after, &mut text);
-    text.add(source::order(walk), []);
+    rows(walk, filter, conditions, after, &mut text);
     text.add(" LIMIT ?;", [bounded(fetch as u64).into()]);
     text
 }
 
-pub(super) fn count_text(walk: Walk, filter: &TaskFilter, looks_max: u64) -> Text {
+/// Of the next so many rows those that match, in any order.
+fn window_text(
+    walk: Walk,
+    filter: &TaskFilter,
+    conditions: &[Condition],
+    after: &Spot,
+    looks: usize,
+) -> Text {
+    let mut text = Text::default();
+    text.add("SELECT w.n,w.a,w.b,w.q,w.m FROM (", []);
+    rows(walk, filter, conditions, after, &mut text);
+    text.add(" LIMIT ?) w WHERE w.m;", [bounded(looks as u64).into()]);
+    text
+}
+
+/// The last of the next so many rows, if there are so many.
+fn last_text(walk: Walk, filter: &TaskFilter, after: &Spot, looks: usize) -> Text {
+    let mut text = Text::default();
+    rows(walk, filter, &[], after, &mut text);
+    let skip = bounded(looks.saturating_sub(1) as u64);
+    text.add(" LIMIT 1 OFFSET ?;", [skip.into()]);
+    text
+}
+
+fn rows(walk: Walk, filter: &TaskFilter, conditions: &[Condition], after: &Spot, text: &mut Text) {
+    text.add("SELECT ", []);
+    text.add(source::columns(walk), []);
+    text.add(",", []);
+    all_of(conditions, text);
+    text.add(" AS m", []);
+    text.add(source::from(walk, filter), []);
+    source::range(walk, filter, after, text);
+    text.add(source::order(walk), []);
+}
+
+fn count_text(walk: Walk, filter: &TaskFilter, looks_max: u64) -> Text {
     let mut text = Text::default();
     text.add("SELECT COUNT(*),CAST(COALESCE(SUM(m.matches),0) AS UNSIGNED) FROM (SELECT ", []);
     all_of(&source::conditions(walk, filter), &mut text);
