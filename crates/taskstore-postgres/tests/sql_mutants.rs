@@ -105,8 +105,6 @@ mutants! {
         "A second cancel request overwrites the time of the first." ["cancel"];
     "ended_delete": "e.task=u.task" => "e.task<>u.task",
         "A requeued task is still listed among what has ended." ["control" "query" "purge"];
-    "unique_delete": " AND task=ANY($2::bigint[])" => " AND $2::bigint[] IS NOT NULL",
-        "The end of a task frees the key of another." ["unique"];
     "definition_by_alias": " AND deleted_at IS NULL" => " ORDER BY created_at", "A deleted definition is found by its alias."
         ["definition"];
     "definition_in_use": "a.status=5 AND" => "a.status=9 AND",
