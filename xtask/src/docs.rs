@@ -9,11 +9,12 @@ use crate::{
 };
 
 /// The tests that own a page or a part of one, each with its package.
-const PAGES: [(&str, &str); 4] = [
+const PAGES: [(&str, &str); 5] = [
     ("taskstore-tests", "lifecycle_page"),
     ("taskstore-conformance", "promises"),
     ("taskstore-conformance", "mutants"),
     ("taskstore-sqlite", "sql_mutants"),
+    ("taskstore-postgres", "sql_mutants"),
 ];
 
 /// Writes all of them; whether that worked.

@@ -28,10 +28,11 @@ DECLARE
  of_alias record; made uuid; number bigint; random bit varying; hash bytea; why text;
  created bigint:=extract(epoch FROM now())*1000000; due bigint; expires bigint;
 BEGIN
+ -- Whoever deletes a definition for good waits for this, and then sees the task; or is waited for here, and is seen.
+ LOCK TABLE task_queue IN ROW EXCLUSIVE MODE;
  IF NEW.id~'^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$' THEN made:=NEW.id::uuid; ELSE made:=task_uuid(NEW.id); END IF;
  IF EXISTS(SELECT 1 FROM task_queue WHERE id=made) THEN RETURN NULL; END IF;
- -- Held until the end of the transaction: whoever deletes the definition waits, and then sees the task.
- SELECT id,status INTO of_alias FROM task_definition WHERE alias=NEW.alias AND deleted_at IS NULL FOR KEY SHARE;
+ SELECT id,status INTO of_alias FROM task_definition WHERE alias=NEW.alias AND deleted_at IS NULL;
  due:=CASE WHEN NEW.delay BETWEEN 0 AND 3153600000 THEN created+round(NEW.delay*1000000) WHEN NEW.run_at IS NULL THEN created
   ELSE task_enqueue_time(NEW.run_at) END;
  expires:=CASE WHEN NEW.expires_in BETWEEN 0 AND 3153600000 THEN created+round(NEW.expires_in*1000000) ELSE task_enqueue_time(NEW.expires_at) END;

@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use taskstore_core::{Error, Result};
 
 use crate::{
-    error::{from_pool, is_rolled_back},
+    error::{from_pool, is_rolled_back, spoils_the_connection},
     options::PostgresOptions,
     session::Session,
     sql::Texts,
@@ -149,7 +149,9 @@ impl Connections {
         let lent = session.clone();
         let done = tokio::time::timeout(self.deadline, async {
             let done = work(lent).await;
-            session.settle().await;
+            if !done.as_ref().is_err_and(spoils_the_connection) {
+                session.settle().await;
+            }
             done
         });
         done.await.map_err(|_| Error::timed_out(call, self.deadline))?

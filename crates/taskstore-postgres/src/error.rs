@@ -76,6 +76,17 @@ pub(crate) fn is_rolled_back(error: &Error) -> bool {
     )
 }
 
+/// Whether the connection is of no more use: cut, to a server that ends, or that has become a standby; or
+/// it keeps a plan that a migration has changed. Not when only a lock or a statement took too long.
+pub(crate) fn spoils_the_connection(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { .. })
+        && !is_rolled_back(error)
+        && !matches!(
+            code_of(error),
+            Some(&SqlState::LOCK_NOT_AVAILABLE | &SqlState::QUERY_CANCELED)
+        )
+}
+
 /// Whether a constraint refused a row.
 pub(crate) fn is_unique_violation(error: &Error) -> bool {
     code_of(error) == Some(&SqlState::UNIQUE_VIOLATION)

@@ -1,4 +1,4 @@
-//! What lists and counts cost in a database with a million ended tasks; decision 0066 quotes it:
+//! What lists and counts cost in a database with a million ended tasks; decision 0064 quotes it:
 //! `cargo test -p taskstore-postgres --test lists -- --ignored --nocapture`
 
 #![expect(

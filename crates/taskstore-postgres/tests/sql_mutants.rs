@@ -78,9 +78,9 @@ mutants! {
         "What a settlement says of a suspect is forgotten." ["isolate" "retry" "lease" "settle"];
     "settle": "last_lease=w.lease" => "last_lease=t.last_lease",
         "Which lease settled a task is not stored." ["settle" "retry"];
-    "settle": "OR t.deleted_at IS NOT NULL) THEN 4" => "OR false) THEN 4",
-        "A task that was deleted while it ran goes back to its queue." ["purge" "control" "retry" "settle" "cancel"];
-    "settle": "AND ((w.lease,t.seq) IN (SELECT lease,task FROM b)) IS TRUE" => "",
+    "settle": "(t.cancel_at IS NOT NULL OR t.deleted_at IS NOT NULL) THEN 4" => "false THEN 4",
+        "A task whose cancel was requested goes back to its queue." ["cancel"];
+    "settle": "AND ((w.lease,t.seq,w.turn) IN (SELECT lease,task,turn FROM b)) IS TRUE" => "",
         "Any lease may settle a task at its turn." ["settle" "isolate" "lease"];
     "settle": "deleted_at IS NOT NULL,completed_at,seq FROM fin" => "false,completed_at,seq FROM fin",
         "A task that was deleted while it ran is listed when it has ended." ["control" "query" "cancel" "purge"];
@@ -105,8 +105,6 @@ mutants! {
         "A second cancel request overwrites the time of the first." ["cancel"];
     "ended_delete": "e.task=u.task" => "e.task<>u.task",
         "A requeued task is still listed among what has ended." ["control" "query" "purge"];
-    "unique_delete": " AND task=ANY($2::bigint[])" => " AND $2::bigint[] IS NOT NULL",
-        "The end of a task frees the key of another." ["unique"];
     "definition_by_alias": " AND deleted_at IS NULL" => " ORDER BY created_at", "A deleted definition is found by its alias."
         ["definition"];
     "definition_in_use": "a.status=5 AND" => "a.status=9 AND",

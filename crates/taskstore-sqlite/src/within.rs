@@ -97,7 +97,7 @@ impl<E: Enqueueing> Within for E {
 /// ```
 /// # use taskstore_core::{Store, TaskContext, TaskHandler, TaskResult};
 /// use taskstore_sqlite::{CompleteWithin as _, rusqlite}; // taskstore::sqlite in a program
-/// # use rusqlite::TransactionBehavior;
+/// # use taskstore_sqlite::rusqlite::TransactionBehavior;
 /// # struct Pay { file: std::path::PathBuf }
 /// # impl TaskHandler for Pay {
 /// # const ALIAS: &'static str = "pay";

@@ -23,6 +23,7 @@ cases! { "query":
     given_all_filters_when_listed_then_each_narrows ["query.filter"];
     given_filters_that_name_nothing_when_listed_then_nothing ["query.filter"];
     given_soft_deleted_tasks_when_listed_then_hidden_unless_asked_for ["query.deleted"];
+    given_a_task_deleted_while_it_ran_when_it_has_ended_then_it_is_hidden_too ["query.deleted"];
     given_tasks_when_listed_by_enqueue_then_in_that_order_both_ways ["query.order"];
     given_tasks_when_listed_in_claim_order_then_as_they_are_claimed ["query.order"];
     given_ended_tasks_when_listed_by_completion_then_by_the_handlers_time ["query.order"];
@@ -308,6 +309,20 @@ async fn given_soft_deleted_tasks_when_listed_then_hidden_unless_asked_for(c: &C
         assert_eq!(ok("count", c.backend().count(&filter, 9).await), Counted::Exactly(0));
         filter.with_deleted = true;
         assert_eq!(newest(c, &filter).await.len(), 1, "{status}");
+    }
+}
+
+async fn given_a_task_deleted_while_it_ran_when_it_has_ended_then_it_is_hidden_too(c: &Context) {
+    let lease = c.running().await.lease;
+    c.control(lease.task, Move::Delete).await;
+    c.settle(lease, success()).await;
+    let mut filter = filter(&[Status::Success]);
+    for (with_deleted, seen) in [(false, vec![]), (true, vec![lease.task])] {
+        filter.with_deleted = with_deleted;
+        assert_eq!(newest(c, &filter).await, seen);
+        assert_eq!(list(c, &filter, TaskOrder::LastCompletedFirst).await, seen);
+        let counted = ok("count", c.backend().count(&filter, 9).await);
+        assert_eq!(counted, Counted::Exactly(seen.len() as u64));
     }
 }
 

@@ -195,6 +195,7 @@ elsewhere! {
         "runner.drain" by a_run_once_finds_what_its_tasks_enqueued_into_queues_never_seen_before;
     }
     in "crates/taskstore-core/src/runner/machine/tests/saving.rs" {
+        "complete.together" by what_its_handler_has_saved_itself_is_counted_and_saved_by_nobody_else;
         "runner.repeats" by a_batch_whose_reply_was_lost_is_sent_again_as_it_was_before_anything_else;
         "runner.bisects" by one_bad_value_harms_only_its_own_task;
         "runner.keeps" by a_result_is_kept_however_long_the_store_is_away;

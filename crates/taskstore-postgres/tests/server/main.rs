@@ -2,10 +2,13 @@
 
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod away;
 #[path = "../common/harness.rs"]
 mod harness;
+mod migrations;
 mod plans;
 mod store;
+mod stress;
 mod view;
 mod wakeups;
 
@@ -18,7 +21,9 @@ type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
     let has_server = harness::Postgres::from_env().is_some();
-    let tests = [plans::TESTS, view::TESTS, wakeups::TESTS].concat();
+    let tests =
+        [away::TESTS, migrations::TESTS, plans::TESTS, stress::TESTS, view::TESTS, wakeups::TESTS]
+            .concat();
     let trials = tests.into_iter().map(|(name, run)| trial(name, run, has_server)).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }

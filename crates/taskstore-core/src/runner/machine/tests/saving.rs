@@ -317,3 +317,23 @@ fn what_was_recalled_starts_when_a_heartbeat_says_that_it_is_alive() {
     rig.tell(Event::Beaten { at: rig.now, lost: vec![], cancel: vec![] });
     assert_eq!(rig.started().len(), 2);
 }
+
+#[test]
+fn what_its_handler_has_saved_itself_is_counted_and_saved_by_nobody_else() {
+    let mut rig = Rig::new(|config| config.prefetch_max = 0);
+    let tasks = rig.tasks(2);
+    rig.answer_claim(tasks);
+    let running = rig.started();
+    let let_go = |rig: &mut Rig| {
+        rig.find(|action| if let Action::LetGo(lease) = action { Some(*lease) } else { None })
+    };
+    rig.tell(Event::Completed(success(&running[0], MS)));
+    assert_eq!(rig.machine.summary().succeeded, 1);
+    assert_eq!(let_go(&mut rig), None, "its neighbour still runs under the lease");
+    rig.tell(Event::Completed(success(&running[1], MS)));
+    assert_eq!(rig.machine.summary().succeeded, 2);
+    assert_eq!(let_go(&mut rig), Some(running[0].lease.batch));
+    while let Some(request) = rig.try_exchange() {
+        assert!(request.settlements.is_empty(), "{request:?}");
+    }
+}
