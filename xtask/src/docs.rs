@@ -4,7 +4,7 @@
 //! what is checked cannot differ.
 
 use crate::{
-    Result,
+    Result, matrix,
     step::{Steps, Tests, cargo},
 };
 
@@ -19,6 +19,7 @@ const PAGES: [(&str, &str); 5] = [
 
 /// Writes all of them; whether that worked.
 pub(crate) fn run() -> Result<bool> {
+    matrix::write_page()?;
     let mut steps = Steps::default();
     for (package, page) in PAGES {
         steps.command(

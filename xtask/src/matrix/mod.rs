@@ -113,21 +113,32 @@ fn suite(
 
 /// Writes a record to the figures in the place of an older one, and the page.
 fn keep(record: Record) -> Result<()> {
-    let docs = root().join("docs");
-    let (figures, written): (PathBuf, PathBuf) =
-        (docs.join("engines.json"), docs.join("engines.md"));
-    let mut records: Vec<Record> = match fs::read(&figures) {
-        Ok(json) => serde_json::from_slice(&json)?,
-        Err(_) => Vec::new(),
-    };
+    let mut records = kept()?;
     records.retain(|old| old.name != record.name);
     records.push(record);
     let place = |name: &str| SUBJECTS.iter().position(|subject| subject.name() == name);
     records.retain(|record| place(&record.name).is_some());
     records.sort_by_key(|record| place(&record.name));
-    fs::write(figures, serde_json::to_string_pretty(&records)? + "\n")?;
-    fs::write(written, page(&records)?)?;
+    fs::write(figures(), serde_json::to_string_pretty(&records)? + "\n")?;
+    write_page()
+}
+
+/// Writes the page from the figures.
+pub(crate) fn write_page() -> Result<()> {
+    fs::write(root().join("docs/engines.md"), page(&kept()?)?)?;
     Ok(())
+}
+
+/// What is known from earlier runs.
+fn kept() -> Result<Vec<Record>> {
+    match fs::read(figures()) {
+        Ok(json) => Ok(serde_json::from_slice(&json)?),
+        Err(_) => Ok(Vec::new()),
+    }
+}
+
+fn figures() -> PathBuf {
+    root().join("docs/engines.json")
 }
 
 fn today() -> String {

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use serde::{Deserialize, Serialize};
 
-use super::outcome::Outcome;
+use super::{outcome::Outcome, subject::SUBJECTS};
 use crate::Result;
 
 /// What is known of one store.
@@ -55,6 +55,12 @@ pub(crate) fn page(records: &[Record]) -> Result<String> {
             Err(_) => write!(page, "none, it was not run | | | |")?,
         }
         writeln!(page, " | {date} | {code} |")?;
+    }
+    for subject in SUBJECTS {
+        if !records.iter().any(|record| record.name == subject.name()) {
+            let (name, kind) = (subject.name(), subject.kind());
+            writeln!(page, "| `{name}` | {kind} | not run yet | | | | | | |")?;
+        }
     }
     let details: Vec<String> = records.iter().filter_map(details).collect();
     if !details.is_empty() {
@@ -124,6 +130,7 @@ mod tests {
             "- not held, or not proven: `a.one`",
             "| `memory` | memory | none, it was not run | | | | | 2026-03-01 | abc |",
             "- failed: no; server",
+            "| `sqlite` | SQLite | not run yet |",
         ] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
