@@ -37,7 +37,7 @@
 //! [`Harness::reopen`], too; one with plain SQL [`Harness::enqueue_plain`], and one that works in
 //! transactions of its users' [`Harness::begin`].
 //!
-//! Each case is a test of its own, named `noun::given_when_then`, so the usual filters work:
+//! Each case is a test of its own, named `noun::given_when_then`, so a filter (one) works:
 //! `cargo test --test conformance -- lease::`. The nouns, in an order that suits a store that is
 //! being written: `schema`, `definition`, `enqueue`, `unique`, `claim`, `settle`, `promote`, `retry`,
 //! `lease`, `isolate`, `control`, `cancel`, `pause`, `report`, `sweep`, `plain`, `within`, `complete`, `wake`, `input`, `race`, `random`. A case that

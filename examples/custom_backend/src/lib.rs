@@ -11,7 +11,7 @@
 //! ```
 //!
 //! This file is the whole of the trait, each method a line or two: what is written goes through
-//! the [writer], what is read through a [view]. Each other file is one concept, and `docs/writing-a-backend.md`
+//! the `writer`, what is read through a `view`. Each other file is one concept, and `docs/writing-a-backend.md`
 //! says in which order to read them.
 
 mod beats;

@@ -16,7 +16,7 @@ pub const META: Kept<&str, i64> = TableDefinition::new("meta");
 
 /// Its id → its number.
 pub const NUMBER: Kept<u128, i64> = TableDefinition::new("number");
-/// Its number → its [record](crate::record::Record), as JSON. The one truth: the tables of the next
+/// Its number → its record (`record.rs`), as JSON. The one truth: the tables of the next
 /// group are made from it.
 pub const TASK: Kept<i64, &str> = TableDefinition::new("task");
 /// Its number → its parameters.

@@ -53,7 +53,8 @@ pub enum Move {
         /// `None` keeps the parameters.
         parameters: Option<Box<RawValue>>,
     },
-    /// Changes what a waiting or paused task waits for; `None` keeps.
+    /// Changes what a waiting or paused task waits for; `None` keeps. Whether a waiting one is then in ready
+    /// or in later goes by the engine's present time, also when its time was not changed.
     Reschedule {
         /// When it runs.
         when: Option<When>,

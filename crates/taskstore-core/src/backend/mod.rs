@@ -13,7 +13,7 @@
 //! - **The fence.** The right to do something to a running task is a [`Lease`]: the lease row with
 //!   that id exists *and* the record's turn is the one claimed *and* the record is active. Owner,
 //!   attempts and clocks fence nothing. At most one claim and one accepted settlement per task and
-//!   turn.
+//!   turn. A turn comes from the caller and may be any number: compare it, do not count with it.
 //! - **Turn** goes up by one at every end of a claim, at [`isolate`](Backend::isolate), when a
 //!   [`sweep`](Backend::sweep) finds the task in no place, and when a waiting task is canceled,
 //!   paused, resumed or requeued; never at claim, promote, take-over, heartbeat or a cancel
@@ -27,7 +27,8 @@
 //!   Tests pass a value and travel. Durations are relative to that clock.
 //! - **Errors.** What may pass (away, busy, a deadlock's victim) is
 //!   [`Unavailable`](crate::Error::Unavailable); what would come again is
-//!   [`Backend`](crate::Error::Backend). Never commit after an error.
+//!   [`Backend`](crate::Error::Backend). Never commit after an error. What is missing, or there already,
+//!   is called `task`, `task definition` or `lease`.
 //! - **Slices in, one fate per item out.** Answers are by position, not by id. Nothing on the hot
 //!   path costs a round trip or a transaction per task.
 //!
@@ -63,10 +64,12 @@
 //! ```
 //!
 //! Parameters and outputs are `serde_json::value::RawValue` (feature `raw_value`), which an engine
-//! stores as text and never parses; times are `time::UtcDateTime`. [`MemoryBackend`](crate::MemoryBackend)
+//! stores as text and never parses; an output of `null` is an output. Times are `time::UtcDateTime`, which
+//! [`clock`](crate::clock) turns into microseconds and back; ids are `u128` and back. [`MemoryBackend`](crate::MemoryBackend)
 //! is the reference, and made to be read. Begin with the tables and definitions, then enqueue, claim
 //! and settle, then leases, and let the suite in `taskstore-conformance` say after each what is
-//! missing.
+//! missing. `docs/writing-a-backend.md` says more of the way, and `examples/custom_backend` is a whole
+//! store that was written so.
 
 mod claim;
 mod control;
@@ -118,7 +121,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Applies, reverts or only plans the numbered migrations. Safe when two processes run it at
     /// once: one waits for the other and then finds nothing to do. `MigrateTo::Nothing` drops
-    /// everything the project made and nothing else.
+    /// everything the project made and nothing else. An engine without SQL says in words of its own what it
+    /// does.
     async fn migrate(&self, request: &Migrate) -> Result<MigrationReport>;
 
     /// Whether this code can work with the tables that are there.
@@ -157,7 +161,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// Never: two successful claims under one lease id.
     ///
     /// # Errors
-    /// [`AlreadyExists`](crate::Error::AlreadyExists): the lease id is in use.
+    /// [`AlreadyExists`](crate::Error::AlreadyExists): the lease id is in use, which is to say that its row
+    /// is there. Never to use it again after that is the caller's part.
     async fn claim(&self, claim: &Claim) -> Result<Claimed>;
 
     /// The tasks that are leased under this id right now, in claim order; empty when it claimed
@@ -175,8 +180,9 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// `suspect` becomes what the transition says; ended tasks are never suspect.
     ///
     /// Sent again: turn is claimed + 1 and this lease was the last to settle the task, so the answer
-    /// is [`Fate::Applied`] with the status that the task has, and nothing is written. Once the
-    /// task has moved on it may answer [`Fate::Lost`].
+    /// is [`Fate::Applied`] with the status that the task has, and nothing is written: also while it is
+    /// leased again, which changes no turn, so who settled it last is remembered apart from who holds
+    /// it. Once the task has moved on it may answer [`Fate::Lost`].
     ///
     /// Never: trusting the caller that a lease is drained; failing the batch because one position
     /// lost.
@@ -198,7 +204,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
 
     /// Stores progress and log lines of running tasks. Guarded like a settlement, per position;
     /// [`Fate::Applied`] says `running`. A line that was sent before (same attempt and number) is
-    /// kept once; of one attempt the newest [`LOG_LINES_MAX`](crate::limits::LOG_LINES_MAX) lines.
+    /// kept once, as it came first; of one attempt the newest [`LOG_LINES_MAX`](crate::limits::LOG_LINES_MAX) lines.
     async fn report(&self, reports: &[Report]) -> Result<Vec<Fate>>;
 
     /// Returns at the deadline, or earlier when work may have come for a queue that matches one of
@@ -233,8 +239,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn late_leases(&self, limit: u32) -> Result<Vec<LateLease>>;
 
     /// Replaces exactly the leases that were seen, at the beat that was seen, by new ones of the
-    /// caller's, which fences their former holders: a settlement under the old id is lost. Turns do
-    /// not change. Leaves alone a lease that beat meanwhile. The caller then settles the tasks as it
+    /// caller's, which fences their former holders: a settlement under the old id is lost. Neither
+    /// the turns nor the time of the claim change. Leaves alone a lease that beat meanwhile. The caller then settles the tasks as it
     /// settles its own: no policy lives here.
     ///
     /// By position; `None` where the guard did not hold. Sent again it answers with the same tasks.
@@ -333,7 +339,8 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// and as many delayed ones; of running and paused tasks at least [`QUEUE_TASKS_MAX`] of all queues.
     /// [`Counted::Exactly`] is exact. [`Counted::AtLeast`] says how many were seen when the counting
     /// stopped. A queue that has nothing but running or paused tasks is left out only where there are
-    /// more than that. The oldest ready task is the one with the earliest `run_at` among the heads of
+    /// more than that. An engine that keeps counters and knows better says no more than others do. The
+    /// oldest ready task is the one with the earliest `run_at` among the heads of
     /// the [`QUEUE_PRIORITIES_MAX`] most urgent priorities.
     ///
     /// # Errors
@@ -341,6 +348,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     async fn queues(&self, query: &QueueQuery) -> Result<Page<Queue>>;
 
     /// How its attempts ended, the oldest first. What was canceled while it waited was no attempt.
+    /// A success without output needs no row of its own: it is listed as long as the task is that success.
     async fn attempts(&self, id: TaskId) -> Result<Vec<Attempt>>;
 
     /// Its log, the oldest line first: at most `limit` lines after the first `skip`.
@@ -350,7 +358,7 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// [`AlreadyExists`](crate::Error::AlreadyExists): expected absent, but its id is there, or
-    /// another live one has its alias. [`NotFound`](crate::Error::NotFound): expected unchanged, but
+    /// was until it was deleted for good; or another live one has its alias. [`NotFound`](crate::Error::NotFound): expected unchanged, but
     /// it is not there as it was at that time.
     async fn put_definition(&self, definition: &Definition, expect: Expect) -> Result<()>;
 

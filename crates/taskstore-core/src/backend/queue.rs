@@ -86,8 +86,9 @@ impl QueueQuery {
         self.after.as_ref().map(name).transpose()
     }
 
-    /// How far each of so many queues is counted, ready and delayed tasks each: always so far, and
-    /// further where an engine likes.
+    /// How far each of so many queues is counted, ready and delayed tasks each: always so far, and where an
+    /// engine likes as far as [`count_max`](Self::count_max). What lies beyond is
+    /// [`AtLeast`](super::Counted::AtLeast), also where an engine knows it.
     #[must_use]
     pub fn count_each(&self, queues: usize) -> u64 {
         (self.count_max / u64::try_from(queues.max(1)).unwrap_or(u64::MAX)).max(1)

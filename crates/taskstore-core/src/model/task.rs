@@ -45,7 +45,8 @@ pub struct Task {
     pub timeout: Option<Duration>,
     /// When it was enqueued.
     pub created_at: UtcDateTime,
-    /// When anything about it was last changed.
+    /// When anything about it was last changed. A claim, a promotion and a take-over move it, and change
+    /// nothing.
     pub updated_at: UtcDateTime,
     /// When its last attempt began, by the handler's own time.
     pub started_at: Option<UtcDateTime>,
