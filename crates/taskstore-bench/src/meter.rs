@@ -34,6 +34,40 @@ pub(crate) fn cpu_of_machine() -> Option<Duration> {
     machine_ticks(&fs::read_to_string("/proc/stat").ok()?)
 }
 
+/// CPU time of another process, with all threads that it had.
+pub(crate) fn cpu_of_process(id: u32) -> Option<Duration> {
+    ticks(&stat_of(id)?, 11..13)
+}
+
+/// CPU time of another process, of those that it started, and of those among them that have ended.
+pub(crate) fn cpu_of_family(parent: u32) -> Option<Duration> {
+    let children = fs::read_dir("/proc").ok()?.filter_map(|entry| {
+        let id = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        (parent_in(&stat_of(id)?)? == parent).then(|| cpu_of_process(id))?
+    });
+    Some(children.sum::<Duration>() + ticks(&stat_of(parent)?, 11..15)?)
+}
+
+/// The process that started this one, if both are of this program.
+pub(crate) fn parent_of(id: u32, program: &str) -> Option<u32> {
+    let parent = parent_in(&stat_of(id)?)?;
+    (is(id, program) && is(parent, program)).then_some(parent)
+}
+
+/// Whether the process is of this program.
+pub(crate) fn is(id: u32, program: &str) -> bool {
+    fs::read_to_string(format!("/proc/{id}/comm")).is_ok_and(|name| name.trim() == program)
+}
+
+fn stat_of(id: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/{id}/stat")).ok()
+}
+
+fn parent_in(stat: &str) -> Option<u32> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(1)?.parse().ok()
+}
+
 /// The most memory that this process had resident, in MB.
 pub(crate) fn peak_megabytes() -> Option<f64> {
     peak(&fs::read_to_string("/proc/self/status").ok()?)
@@ -71,6 +105,25 @@ mod tests {
         assert_eq!(ticks(stat, 11..13), Some(Duration::from_millis(1_200)));
         assert_eq!(ticks(stat, 11..15), Some(Duration::from_millis(1_230)));
         assert_eq!(ticks("7 (a) S 1", 11..13), None);
+    }
+
+    #[test]
+    fn a_parent_is_read_after_a_name_with_brackets() {
+        assert_eq!(parent_in("7 (a (b) 9) S 12 7 7 0"), Some(12));
+        assert_eq!(parent_in("7 (a) S"), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_family_has_used_what_its_children_have() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let (id, own) = (child.id(), std::process::id());
+        assert_eq!(parent_in(&stat_of(id).unwrap()), Some(own));
+        assert_eq!(parent_of(id, "no such program"), None);
+        assert!(cpu_of_family(own).unwrap() >= cpu_of_process(own).unwrap());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!is(id, "sleep"));
     }
 
     #[test]

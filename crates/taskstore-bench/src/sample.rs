@@ -15,10 +15,24 @@ pub enum Figure {
     TasksPerSecond,
     /// CPU time of the measured process, user and system, in microseconds per task.
     CpuMicrosPerTask,
+    /// CPU time of the server, in microseconds per task.
+    ServerMicrosPerTask,
     /// Bytes that went into the log that makes commits durable, per task.
     LogBytesPerTask,
+    /// Of these, whole pages, per task.
+    PageImagesPerTask,
+    /// Bytes that went into the log that replicas read, per task.
+    BinlogBytesPerTask,
     /// Transactions per task.
     CommitsPerTask,
+    /// Statements per task.
+    StatementsPerTask,
+    /// Updates that no index had to hear of, in percent.
+    HotPercent,
+    /// Versions of rows that nobody can see and that still take room in the end, per task.
+    DeadRowsPerTask,
+    /// Transactions that were rolled back because they waited for one another.
+    Deadlocks,
     /// The most memory that the measured process had resident, in MB (of 1,000,000 bytes).
     PeakMegabytes,
     /// Tasks that ran more than once.
@@ -31,8 +45,12 @@ pub enum Figure {
     P99Millis,
     /// CPU time of the measured process, in percent of one core.
     CpuPercent,
+    /// CPU time of the server, in percent of one core.
+    ServerPercent,
     /// Transactions per second.
     CommitsPerSecond,
+    /// Statements per second.
+    StatementsPerSecond,
 }
 
 impl Figure {
@@ -42,21 +60,40 @@ impl Figure {
         match self {
             Self::TasksPerSecond => "tasks/s",
             Self::CpuMicrosPerTask => "CPU µs/task",
+            Self::ServerMicrosPerTask => "server CPU µs/task",
             Self::LogBytesPerTask => "log B/task",
+            Self::PageImagesPerTask => "page images/task",
+            Self::BinlogBytesPerTask => "binlog B/task",
             Self::CommitsPerTask => "commits/task",
+            Self::StatementsPerTask => "statements/task",
+            Self::HotPercent => "HOT %",
+            Self::DeadRowsPerTask => "dead rows/task",
+            Self::Deadlocks => "deadlocks",
             Self::PeakMegabytes => "peak MB",
             Self::Duplicates => "run twice",
             Self::GivenBack => "given back",
             Self::P50Millis => "p50 ms",
             Self::P99Millis => "p99 ms",
             Self::CpuPercent => "CPU % of a core",
+            Self::ServerPercent => "server CPU % of a core",
             Self::CommitsPerSecond => "commits/s",
+            Self::StatementsPerSecond => "statements/s",
         }
     }
 }
 
 /// The database's part of what a case costs, in a table of its own.
-const OF_DATABASE: [Figure; 2] = [Figure::LogBytesPerTask, Figure::CommitsPerTask];
+const OF_DATABASE: [Figure; 9] = [
+    Figure::ServerMicrosPerTask,
+    Figure::LogBytesPerTask,
+    Figure::PageImagesPerTask,
+    Figure::BinlogBytesPerTask,
+    Figure::CommitsPerTask,
+    Figure::StatementsPerTask,
+    Figure::HotPercent,
+    Figure::DeadRowsPerTask,
+    Figure::Deadlocks,
+];
 
 impl Figure {
     /// Whether it says what the database did, and not what the measured process did.

@@ -32,7 +32,11 @@ pub(crate) async fn measure(stage: &Stage, engine: &dyn Engine, lasts: Duration)
 
     let sample: Sample = player.dismiss().await?;
     let per_second = |counter| counted.get(counter).map(|count| count / seconds);
-    Ok(sample.with(Figure::CommitsPerSecond, per_second(Counter::Commits)))
+    let server = per_second(Counter::ServerMicros);
+    Ok(sample
+        .with(Figure::ServerPercent, server.map(|micros| 100.0 * micros / 1e6))
+        .with(Figure::CommitsPerSecond, per_second(Counter::Commits))
+        .with(Figure::StatementsPerSecond, per_second(Counter::Statements)))
 }
 
 pub(crate) async fn part(url: &str, lasts: Duration) -> Result<Sample> {

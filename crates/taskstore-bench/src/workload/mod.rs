@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use crate::{
     Figure, Part, Result, Sample,
-    engine::{Counter, Engine, Reading},
+    engine::{Counter, Engine, Meter, Reading},
     part::Stage,
     plan::Work,
 };
@@ -62,15 +62,33 @@ async fn watched(stage: &Stage, engine: &dyn Engine, part: &Part) -> Result<Samp
     let mut meter = engine.meter().await?;
     let before = meter.read().await?;
     let sample: Sample = stage.play(part).await?;
-    meter.alone().await?;
-    Ok(with_counted(sample, &meter.read().await?.since(&before)))
+    with_counted(sample, &mut *meter, &before).await
 }
 
-/// What the database did for these tasks.
-fn with_counted(sample: Sample, counted: &Reading) -> Sample {
-    sample
-        .with_per_task(Figure::LogBytesPerTask, counted.get(Counter::LogBytes))
-        .with_per_task(Figure::CommitsPerTask, counted.get(Counter::Commits))
+/// What the database did for these tasks, when everybody has left it.
+async fn with_counted(sample: Sample, meter: &mut dyn Meter, before: &Reading) -> Result<Sample> {
+    meter.alone().await?;
+    let counted = meter.read().await?.since(before);
+    let tables = meter.tables().await?;
+    let updates = tables.get(Counter::Updates);
+    // Of the few that are made without a task's end there is nothing to say.
+    let updates = updates.filter(|updates| *updates >= sample.tasks as f64);
+    let hot = tables.get(Counter::HotUpdates).zip(updates);
+    let with =
+        |sample: Sample, (figure, counter)| sample.with_per_task(figure, counted.get(counter));
+    Ok([
+        (Figure::ServerMicrosPerTask, Counter::ServerMicros),
+        (Figure::LogBytesPerTask, Counter::LogBytes),
+        (Figure::PageImagesPerTask, Counter::PageImages),
+        (Figure::BinlogBytesPerTask, Counter::BinlogBytes),
+        (Figure::CommitsPerTask, Counter::Commits),
+        (Figure::StatementsPerTask, Counter::Statements),
+    ]
+    .into_iter()
+    .fold(sample, with)
+    .with(Figure::HotPercent, hot.map(|(hot, updates)| 100.0 * hot / updates))
+    .with_per_task(Figure::DeadRowsPerTask, tables.get(Counter::DeadRows))
+    .with(Figure::Deadlocks, counted.get(Counter::Deadlocks)))
 }
 
 fn millis(time: Duration) -> f64 {

@@ -70,9 +70,7 @@ pub(crate) async fn measure(
     for player in players {
         player.leave().await?;
     }
-    meter.alone().await?;
-    let counted = meter.read().await?.since(&before);
-    Ok(with_counted(together(&shares, tasks, took)?, &counted))
+    with_counted(together(&shares, tasks, took)?, &mut *meter, &before).await
 }
 
 /// Waits until all tasks have run, whoever ran them.
