@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::path::Path;
-
 use common::check_every_case;
 use taskstore_bench::{Place, Plan, Size, run};
 
