@@ -95,13 +95,7 @@ pub(crate) fn is_unique_violation(error: &Error) -> bool {
 /// No connection to be had.
 pub(crate) fn from_pool(error: PoolError) -> Error {
     match error {
-        PoolError::Backend(error) => {
-            // What is wrong with a log-in will not mend itself, but a server may be mended.
-            match error.code() {
-                Some(code) if !may_pass(code.code()) => Error::backend(Told(error)),
-                _ => Error::unavailable(Told(error)),
-            }
-        }
+        PoolError::Backend(error) => at_connect(error),
         PoolError::Timeout(TimeoutType::Wait) => {
             Error::unavailable("every connection of the pool is in use")
         }
@@ -109,6 +103,24 @@ pub(crate) fn from_pool(error: PoolError) -> Error {
             Error::unavailable("the server did not accept a connection in time")
         }
         other => Error::unavailable(other),
+    }
+}
+
+/// What is wrong with a log-in or with encryption will not mend itself: the URL says what this server
+/// does not have or take. A server that is away comes back.
+fn at_connect(error: tokio_postgres::Error) -> Error {
+    let passes = match (error.code(), std::error::Error::source(&error)) {
+        (Some(code), _) => may_pass(code.code()),
+        // A certificate that is not believed comes as bad data; a connection that is cut does not.
+        (None, Some(source)) => source
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() != std::io::ErrorKind::InvalidData),
+        (None, None) => true,
+    };
+    if passes {
+        Error::unavailable(Told(error))
+    } else {
+        Error::invalid("url", Told(error).to_string())
     }
 }
 

@@ -62,7 +62,7 @@ fn no_database() {
         let query = rest.split_once('?').map_or(String::new(), |(_, query)| format!("?{query}"));
         let options = PostgresOptions::from_url(&format!("{server}/is_not_there{query}")).unwrap();
         let error = PostgresBackend::open(options).await.unwrap_err();
-        assert!(matches!(error, Error::Backend { .. }), "{error}");
+        assert!(matches!(error, Error::Invalid { field: "url", .. }), "{error}");
         assert!(error.to_string().contains("is_not_there"), "{error}");
     });
 }

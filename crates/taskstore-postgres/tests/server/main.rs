@@ -9,6 +9,7 @@ mod migrations;
 mod plans;
 mod store;
 mod stress;
+mod tls;
 mod view;
 mod wakeups;
 
@@ -24,7 +25,8 @@ fn main() -> ExitCode {
     let tests =
         [away::TESTS, migrations::TESTS, plans::TESTS, stress::TESTS, view::TESTS, wakeups::TESTS]
             .concat();
-    let trials = tests.into_iter().map(|(name, run)| trial(name, run, has_server)).collect();
+    let trials = tests.into_iter().map(|(name, run)| trial(name, run, has_server));
+    let trials = trials.chain(tls::trials()).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
