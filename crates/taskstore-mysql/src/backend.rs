@@ -57,7 +57,7 @@ impl MysqlBackend {
     pub async fn open(options: MysqlOptions) -> Result<Self> {
         let texts = Arc::new(Texts::new(&options.prefix, options.patch).watched(options.plans));
         let wakeups = Arc::new(Wakeups::default());
-        let connector = Connector::new(&options, texts);
+        let connector = Connector::new(&options, texts)?;
         let mut session = connector.open().await?;
         check_server(&mut session).await?;
         let plain_sql = AtomicBool::new(migrate::has_plain_sql(&mut session).await?);

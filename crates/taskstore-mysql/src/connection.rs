@@ -26,7 +26,8 @@ const SETUP: &str = "SET NAMES utf8mb4; SET SESSION TRANSACTION ISOLATION LEVEL 
 /// Opens connections.
 #[derive(Clone)]
 pub(crate) struct Connector {
-    options: driver::Opts,
+    /// Encrypted first, where both will do.
+    options: Vec<driver::Opts>,
     texts: Arc<Texts>,
     timeout: Duration,
 }
@@ -38,9 +39,14 @@ impl fmt::Debug for Connector {
 }
 
 impl Connector {
-    pub(crate) fn new(options: &MysqlOptions, texts: Arc<Texts>) -> Self {
+    /// # Errors
+    /// [`Error::Invalid`] that names `url`: the authorities to believe cannot be read.
+    pub(crate) fn new(options: &MysqlOptions, texts: Arc<Texts>) -> Result<Self> {
         let timeout = options.connect_timeout;
-        let options = driver::OptsBuilder::default()
+        let tls = &options.tls;
+        let encrypted = tls.options()?.map(Some);
+        let plain = tls.may_be_plain().then_some(None);
+        let server = driver::OptsBuilder::default()
             .ip_or_hostname(options.host.clone())
             .tcp_port(options.port)
             .user(Some(options.user.clone()))
@@ -50,13 +56,15 @@ impl Connector {
             .prefer_socket(false)
             .tcp_nodelay(true)
             .tcp_keepalive(Some(Duration::from_secs(30)));
-        Self { options: options.into(), texts, timeout }
+        let with = |tls: Option<driver::SslOpts>| server.clone().ssl_opts(tls).into();
+        let options = encrypted.into_iter().chain(plain).map(with).collect();
+        Ok(Self { options, texts, timeout })
     }
 
     /// Opens one, ready to work.
     pub(crate) async fn open(&self) -> Result<Session> {
         let open = async {
-            let mut conn = driver::Conn::new(self.options.clone()).await.map_err(at_connect)?;
+            let mut conn = self.connect().await.map_err(at_connect)?;
             conn.query_drop(SETUP).await.mapped()?;
             Ok(Session::new(conn, self.texts.clone()))
         };
@@ -64,6 +72,19 @@ impl Connector {
             Ok(opened) => opened,
             Err(_) => Err(Error::timed_out("connect", self.timeout)),
         }
+    }
+
+    /// Plain only where the server cannot encrypt, not where encrypting has failed.
+    async fn connect(&self) -> driver::Result<driver::Conn> {
+        let mut all = self.options.iter().peekable();
+        while let Some(options) = all.next() {
+            match driver::Conn::new(options.clone()).await {
+                Err(driver::Error::Driver(driver::DriverError::NoClientSslFlagFromServer))
+                    if all.peek().is_some() => {}
+                connected => return connected,
+            }
+        }
+        Err(driver::DriverError::PoolDisconnected.into())
     }
 }
 

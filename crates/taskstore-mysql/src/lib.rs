@@ -30,6 +30,7 @@ mod pool;
 mod read;
 mod session;
 mod sql;
+mod tls;
 mod url;
 mod wakeup;
 mod write;

@@ -4,7 +4,10 @@ use std::{fmt, time::Duration};
 
 use taskstore_core::{Error, Result};
 
-use crate::sql::{Patch, Plans};
+use crate::{
+    sql::{Patch, Plans},
+    tls::Tls,
+};
 
 /// Most characters of a prefix.
 const PREFIX_CHARS_MAX: usize = 20;
@@ -29,6 +32,7 @@ pub struct MysqlOptions {
     pub(crate) pool: u32,
     pub(crate) connect_timeout: Duration,
     pub(crate) call_timeout: Duration,
+    pub(crate) tls: Tls,
     pub(crate) patch: Option<Patch>,
     pub(crate) plans: Option<Plans>,
 }
@@ -62,6 +66,7 @@ impl MysqlOptions {
             pool: 8,
             connect_timeout: Duration::from_secs(5),
             call_timeout: Duration::from_secs(10),
+            tls: Tls::default(),
             patch: None,
             plans: None,
         }
@@ -69,11 +74,22 @@ impl MysqlOptions {
 
     /// The store that a URL names: `mysql://user:password@host:3306/database`, or `mariadb://`, with
     /// `%40` for an `@` and so on, and after a `?` any of `prefix=app_`, `pool=8`,
-    /// `connect_timeout=5` (seconds) and `ssl-mode=disabled` or `preferred`.
+    /// `connect_timeout=5` (seconds), `ssl-mode=preferred` and `ssl-ca=/etc/authorities.pem`.
+    ///
+    /// `ssl-mode` is what every client of MySQL means by it. All but `disabled` needs the feature `tls`,
+    /// without which the default is not to encrypt:
+    ///
+    /// | `ssl-mode` | encrypted | the server's certificate |
+    /// |---|---|---|
+    /// | `disabled` | no | |
+    /// | `preferred`, the default | if the server can | any |
+    /// | `required` | yes | any |
+    /// | `verify_ca`, the default with `ssl-ca` | yes | of an authority in `ssl-ca`, or of the system |
+    /// | `verify_identity` | yes | and made out for this host |
     ///
     /// # Errors
-    /// [`Error::Invalid`] that names `url`: another scheme, no host or database, a demand for TLS,
-    /// which is not built yet, or a parameter that is unknown or has a value that it cannot have.
+    /// [`Error::Invalid`] that names `url`: another scheme, no host or database, a demand for TLS
+    /// without the feature, or a parameter that is unknown or has a value that it cannot have.
     pub fn from_url(url: &str) -> Result<Self> {
         crate::url::parse(url)
     }

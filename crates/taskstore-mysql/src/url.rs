@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use taskstore_core::{Error, Result};
 
-use crate::options::MysqlOptions;
+use crate::{options::MysqlOptions, tls::Ask};
 
 const SCHEMES: [&str; 2] = ["mysql://", "mariadb://"];
 
@@ -49,6 +49,9 @@ pub(crate) fn parse(url: &str) -> Result<MysqlOptions> {
         seen.push(key);
         options = set(options, key, &decode(value)?)?;
     }
+    if !options.tls.can_be_had() {
+        return Err(invalid("what it says of TLS needs the feature `tls` of this crate"));
+    }
     Ok(options)
 }
 
@@ -72,7 +75,7 @@ fn host_and_port(at: &str) -> Result<(String, Option<u16>)> {
     Ok((host, port.map(number).transpose()?))
 }
 
-fn set(options: MysqlOptions, key: &str, value: &str) -> Result<MysqlOptions> {
+fn set(mut options: MysqlOptions, key: &str, value: &str) -> Result<MysqlOptions> {
     let unknown = || invalid(format!("{key} cannot be {value:?}"));
     let named = |error: Error| match error {
         Error::Invalid { field, reason } => invalid(format!("{field}: {reason}")),
@@ -85,15 +88,16 @@ fn set(options: MysqlOptions, key: &str, value: &str) -> Result<MysqlOptions> {
             let seconds = value.parse().map_err(|_| unknown())?;
             options.connect_timeout(Duration::from_secs(seconds)).map_err(named)
         }
-        "ssl-mode" | "sslmode" => match value.to_ascii_lowercase().as_str() {
-            "disabled" | "preferred" => Ok(options),
-            "required" | "verify_ca" | "verify_identity" => {
-                Err(invalid(format!("{key}={value}: TLS is not built yet")))
-            }
-            _ => Err(unknown()),
-        },
+        "ssl-mode" | "sslmode" => {
+            options.tls.asked = Some(Ask::read(value).ok_or_else(unknown)?);
+            Ok(options)
+        }
+        "ssl-ca" if !value.is_empty() => {
+            options.tls.authorities = Some(value.into());
+            Ok(options)
+        }
         _ => Err(invalid(format!(
-            "{key:?} is not a parameter; there are prefix, pool, connect_timeout and ssl-mode"
+            "{key:?} is not a parameter; there are prefix, pool, connect_timeout, ssl-mode and ssl-ca"
         ))),
     }
 }
@@ -179,9 +183,8 @@ mod tests {
             "mysql://u:hush@h/app?pool=2&pool=3",
             "mysql://u:hush@h/app?prefix=A",
             "mysql://u:hush@h/app?connect_timeout=0",
-            "mysql://u:hush@h/app?ssl-mode=required",
-            "mysql://u:hush@h/app?ssl-mode=VERIFY_CA",
             "mysql://u:hush@h/app?ssl-mode=maybe",
+            "mysql://u:hush@h/app?ssl-ca=",
         ] {
             let error = parse(url).unwrap_err();
             assert!(matches!(error, Error::Invalid { field: "url", .. }), "{url}: {error}");
