@@ -95,7 +95,18 @@ pub(crate) fn at_connect(error: driver::Error) -> Error {
             _ => {}
         }
     }
-    from_driver(error)
+    // Encryption that failed, and not the connection under it: a certificate that is not believed.
+    if let driver::Error::Io(driver::IoError::Io(io)) = &error
+        && io.kind() == std::io::ErrorKind::InvalidData
+    {
+        return Error::invalid("url", io.to_string());
+    }
+    match error {
+        driver::Error::Driver(driver::DriverError::NoClientSslFlagFromServer) => {
+            Error::invalid("url", "the server does not encrypt, and ssl-mode asks for it")
+        }
+        error => from_driver(error),
+    }
 }
 
 /// A database that was never migrated, or not with this prefix.

@@ -47,7 +47,7 @@ const KNOWN: &str =
 /// | `connect_timeout` | `5`: seconds to wait for a connection |
 /// | `host` | the folder of a unix socket, as in `postgres:///app?host=/run/postgresql` |
 /// | `listen` | `on`: work that other processes enqueue is heard of at once; `off`: idle runners only poll for it |
-/// | `sslmode` | `prefer` with the feature `postgres-tls`, without it `disable`: also `require`, `verify-ca` and `verify-full`, as every client of PostgreSQL has them |
+/// | `sslmode` | `prefer` with the feature `tls`, without it `disable`: also `require`, `verify-ca` and `verify-full`, as every client of PostgreSQL has them |
 /// | `sslrootcert` | the system's authorities: a file of others |
 ///
 /// A `mysql://` URL may have these; user, password and the rest are percent-encoded, as in `p%40ss`:
@@ -57,7 +57,8 @@ const KNOWN: &str =
 /// | `prefix` | none: what goes before the name of every table, such as `app_` |
 /// | `pool` | `8`: how many connections work at the same time, 1 to 256; each runner has one more for its heartbeats |
 /// | `connect_timeout` | `5`: how many seconds a new connection may take |
-/// | `ssl-mode` | `preferred`, `disabled`: not encrypted either way, so far; `required` is refused |
+/// | `ssl-mode` | `preferred` with the feature `tls`, without it `disabled`: also `required`, `verify_ca` and `verify_identity`, as every client of MySQL has them |
+/// | `ssl-ca` | the system's authorities: a file of others, which are then believed alone: `verify_ca` unless `ssl-mode` says otherwise |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

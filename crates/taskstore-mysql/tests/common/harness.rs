@@ -57,6 +57,11 @@ impl Mysql {
         options
     }
 
+    /// The port of the server, and the name of the database of a store.
+    pub(crate) fn place(&self, store: &str) -> (u16, String) {
+        (server(&self.url).tcp_port(), database(store))
+    }
+
     /// Makes the database of a store.
     pub(crate) async fn make_database(&self, store: &str) {
         let name = database(store);

@@ -59,6 +59,11 @@ pub(crate) fn run(tests: Vec<(&'static str, fn(), bool)>) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
+/// The `main` of a test program that cannot be run.
+pub(crate) fn ignore(why: &'static str) -> ExitCode {
+    taskstore_conformance::ignore(why)
+}
+
 pub(crate) fn block_on(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     runtime.block_on(test);
@@ -92,6 +97,15 @@ impl Store {
     /// Another backend on the same database, as another process has.
     pub(crate) async fn other(&self) -> MysqlBackend {
         MysqlBackend::open(self.server.options(&self.name)).await.unwrap()
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The port of the server, and the name of the database.
+    pub(crate) fn place(&self) -> (u16, String) {
+        self.server.place(&self.name)
     }
 
     pub(crate) fn task(&self) -> NewTask {
