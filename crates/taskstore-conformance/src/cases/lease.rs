@@ -35,6 +35,8 @@ cases! { "lease":
     given_a_lease_that_beat_meanwhile_when_taken_over_then_it_is_left_alone
         ["take_over.guard" "beat.counts"];
     given_another_beat_than_it_has_when_taken_over_then_it_is_left_alone ["take_over.guard"];
+    given_a_lease_named_at_another_beat_too_when_taken_over_then_by_position
+        ["take_over.guard" "answers.by_position"];
     given_two_takers_when_both_saw_it_dead_then_one_gets_it ["take_over.guard"];
     given_dead_living_and_unknown_leases_when_taken_over_then_by_position
         ["take_over.guard" "answers.by_position"];
@@ -242,6 +244,16 @@ async fn given_another_beat_than_it_has_when_taken_over_then_it_is_left_alone(c:
         assert!(c.take_over_all(&request).await[0].is_none());
     }
     c.end(running.lease, success(), Status::Success).await;
+}
+
+async fn given_a_lease_named_at_another_beat_too_when_taken_over_then_by_position(c: &Context) {
+    let running = c.running().await;
+    let seen = c.seen(running.lease.batch).await;
+    let other = LateLease { beat: seen.beat + 1, ..seen };
+    let leases = [other, seen, seen, other].map(|seen| (seen, LeaseId::new())).to_vec();
+    let taken = c.take_over_all(&TakeOver::new(RunnerId::new(), leases)).await;
+    assert_eq!([0, 1, 2, 3].map(|at: usize| taken[at].is_some()), [false, true, false, false]);
+    c.end(taken[1].as_ref().unwrap().tasks[0].lease, success(), Status::Success).await;
 }
 
 async fn given_two_takers_when_both_saw_it_dead_then_one_gets_it(c: &Context) {

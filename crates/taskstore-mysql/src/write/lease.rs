@@ -231,7 +231,9 @@ pub(crate) async fn take_over(
             continue;
         }
         let seen_beat = i64::try_from(seen.beat).unwrap_or(i64::MAX);
-        let Some(dead) = there.remove(&seen.lease).filter(|dead| dead.beat == seen_beat) else {
+        // One that is named at another beat stays, for it may be named once more.
+        let is_dead = there.get(&seen.lease).is_some_and(|lease| lease.beat == seen_beat);
+        let Some(dead) = is_dead.then(|| there.remove(&seen.lease)).flatten() else {
             answers.push(None);
             continue;
         };

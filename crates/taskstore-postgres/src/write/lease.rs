@@ -107,7 +107,9 @@ pub(crate) async fn take_over(
             }));
             continue;
         }
-        let Some(lease) = dead.remove(&old_key).filter(|lease| lease.beat == late.beat) else {
+        // One that is named at another beat stays, for it may be named once more.
+        let is_dead = dead.get(&old_key).is_some_and(|lease| lease.beat == late.beat);
+        let Some(lease) = is_dead.then(|| dead.remove(&old_key)).flatten() else {
             answers.push(None);
             continue;
         };
