@@ -1,7 +1,11 @@
 //! What lists and counts cost in a database with a million ended tasks; decision 0075 quotes it:
 //! `cargo test -p taskstore-mysql --test lists -- --ignored --nocapture`
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and prints"
+)]
 
 mod common;
 

@@ -1,5 +1,7 @@
 //! Encrypted connections, to a server that shows the certificate of `tests/tls`.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::process::ExitCode;

@@ -3,7 +3,7 @@
 //! nothing without a mistake is the test `conformance`.
 
 #![cfg(debug_assertions)]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/harness.rs"]
 mod harness;
@@ -165,7 +165,14 @@ fn cases_of(nouns: &[&str]) -> Vec<Case> {
 fn hunt(mutant: &Mutant) -> Vec<&'static str> {
     let harness: Arc<dyn Harness> = Arc::new(Postgres::from_env().unwrap().patched(mutant.patch));
     let fails = |case: &Case| try_case(Arc::clone(&harness), *case, DEADLINE).is_err();
-    cases_of(mutant.nouns).iter().filter(|case| fails(case)).map(|c| c.name).take(ENOUGH).collect()
+    // The page names some; that one notices is enough for everybody else.
+    let enough = if writes() { ENOUGH } else { 1 };
+    cases_of(mutant.nouns).iter().filter(|case| fails(case)).map(|c| c.name).take(enough).collect()
+}
+
+/// Whether the page is to be written.
+fn writes() -> bool {
+    std::env::var_os("TASKSTORE_WRITE_DOCS").is_some()
 }
 
 fn every_mistake_is_in_a_file() {
@@ -199,6 +206,21 @@ fn every_mistake_is_noticed() {
     let missed: Vec<_> =
         caught.iter().filter(|(.., by)| by.is_empty()).map(|(_, mutant, _)| mutant.what).collect();
     assert!(missed.is_empty(), "the suite notices none of {missed:#?}");
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/mutants_sql_postgres.md");
+    if writes() {
+        fs::write(&path, page_of(&caught)).unwrap();
+    }
+    let is = fs::read_to_string(&path).unwrap_or_default();
+    let old = "docs/mutants_sql_postgres.md is out of date: run `cargo xtask docs`";
+    assert_eq!(is.matches("\n| ").count(), 1 + MUTANTS.len(), "{old}");
+    for (_, Mutant { what, file, .. }, by) in &caught {
+        let row = format!("| {what} | `{file}` | `{}`", by[0]);
+        assert!(is.contains(&row), "{old}: {row}");
+    }
+}
+
+/// The page that shows them.
+fn page_of(caught: &[(usize, &Mutant, Vec<&'static str>)]) -> String {
     let mut page = String::from(
         "# Bugs planted in PostgreSQL's SQL\n\n\
          <!-- Made by `cargo xtask docs`; do not edit. -->\n\n\
@@ -208,14 +230,9 @@ fn every_mistake_is_noticed() {
          [mutants.md](mutants.md).\n\n\
          | planted bug | in | noticed by |\n|---|---|---|\n",
     );
-    for (_, mutant, by) in &caught {
+    for (_, mutant, by) in caught {
         let by: Vec<_> = by.iter().map(|case| format!("`{case}`")).collect();
         writeln!(page, "| {} | `{}` | {} |", mutant.what, mutant.file, by.join("<br>")).unwrap();
     }
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/mutants_sql_postgres.md");
-    if std::env::var_os("TASKSTORE_WRITE_DOCS").is_some() {
-        fs::write(&path, &page).unwrap();
-    }
-    let is = fs::read_to_string(&path).unwrap_or_default();
-    assert!(is == page, "docs/mutants_sql_postgres.md is out of date: run `cargo xtask docs`");
+    page
 }

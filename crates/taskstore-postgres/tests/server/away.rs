@@ -90,7 +90,7 @@ fn cut() {
             }
         }
         assert!(failed < cut, "{failed} of {cut}");
-        backend.enqueue(&Enqueue::new(&[store.task()])).await.expect("all were replaced");
+        backend.enqueue(&Enqueue::new(&[store.task()])).await.unwrap(); // all were replaced
         let beaten = heart.beat(&[LeaseId::new()]).await;
         assert!(
             matches!(beaten, Ok(_) | Err(Error::Unavailable { .. })),
