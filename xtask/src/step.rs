@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// What still runs after this has hung.
-const STEP_TIME_MAX: Duration = Duration::from_secs(15 * 60);
+const STEP_TIME_MAX: Duration = Duration::from_secs(20 * 60);
 
 /// A command's steps and what came of them.
 #[derive(Default)]

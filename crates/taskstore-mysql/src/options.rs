@@ -84,8 +84,9 @@ impl MysqlOptions {
     /// | `disabled` | no | |
     /// | `preferred`, the default | if the server can | any |
     /// | `required` | yes | any |
-    /// | `verify_ca`, the default with `ssl-ca` | yes | of an authority in `ssl-ca`, or of the system |
-    /// | `verify_identity` | yes | and made out for this host |
+    /// | `verify_identity`, the default with `ssl-ca` | yes | of an authority in `ssl-ca`, or of the system, and made out for this host |
+    ///
+    /// `verify_ca` is refused: the driver cannot leave the name out.
     ///
     /// # Errors
     /// [`Error::Invalid`] that names `url`: another scheme, no host or database, a demand for TLS

@@ -15,9 +15,7 @@ pub(crate) enum Ask {
     IfItCan,
     /// Encryption, of whichever certificate.
     Always,
-    /// And a certificate of a known authority.
-    Known,
-    /// And one that names the host.
+    /// And a certificate of a known authority that names the host.
     Named,
 }
 
@@ -28,7 +26,6 @@ impl Ask {
             "disabled" => Self::Never,
             "preferred" => Self::IfItCan,
             "required" => Self::Always,
-            "verify_ca" => Self::Known,
             "verify_identity" => Self::Named,
             _ => return None,
         })
@@ -49,7 +46,7 @@ impl Tls {
     const fn ask(&self) -> Ask {
         match (self.asked, &self.authorities) {
             (Some(ask), _) => ask,
-            (None, Some(_)) => Ask::Known,
+            (None, Some(_)) => Ask::Named,
             (None, None) => Ask::IfItCan,
         }
     }
@@ -89,15 +86,14 @@ impl Tls {
         // none was chosen. Whoever has chosen keeps what he chose.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let options = driver::SslOpts::default();
-        if !matches!(self.ask(), Ask::Known | Ask::Named) {
+        if self.ask() != Ask::Named {
             return Ok(Some(options.with_danger_accept_invalid_certs(true)));
         }
         let believed = authorities::read(self.authorities.as_deref())?;
         Ok(Some(
             options
                 .with_root_certs(believed.into_iter().map(Into::into).collect())
-                .with_disable_built_in_roots(true)
-                .with_danger_skip_domain_validation(self.ask() == Ask::Known),
+                .with_disable_built_in_roots(true),
         ))
     }
 }

@@ -8,6 +8,7 @@ use taskstore_core::{Error, Result};
 use crate::{options::MysqlOptions, tls::Ask};
 
 const SCHEMES: [&str; 2] = ["mysql://", "mariadb://"];
+const KNOWN: &str = "prefix, pool, connect_timeout, ssl-mode, ssl-ca";
 
 pub(crate) fn parse(url: &str) -> Result<MysqlOptions> {
     let rest = SCHEMES
@@ -42,9 +43,9 @@ pub(crate) fn parse(url: &str) -> Result<MysqlOptions> {
     let mut seen = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) =
-            pair.split_once('=').ok_or_else(|| invalid(format!("{pair:?} has no value")))?;
+            pair.split_once('=').ok_or_else(|| invalid("a parameter has no value"))?;
         if seen.contains(&key) {
-            return Err(invalid(format!("{key} is there twice")));
+            return Err(invalid("a parameter is there twice"));
         }
         seen.push(key);
         options = set(options, key, &decode(value)?)?;
@@ -89,6 +90,12 @@ fn set(mut options: MysqlOptions, key: &str, value: &str) -> Result<MysqlOptions
             options.connect_timeout(Duration::from_secs(seconds)).map_err(named)
         }
         "ssl-mode" | "sslmode" => {
+            if value.eq_ignore_ascii_case("verify_ca") {
+                return Err(invalid(
+                    "ssl-mode=verify_ca cannot be had: the driver looks at the host's name, too. \
+                     Say verify_identity, and use a name that the certificate has",
+                ));
+            }
             options.tls.asked = Some(Ask::read(value).ok_or_else(unknown)?);
             Ok(options)
         }
@@ -96,9 +103,8 @@ fn set(mut options: MysqlOptions, key: &str, value: &str) -> Result<MysqlOptions
             options.tls.authorities = Some(value.into());
             Ok(options)
         }
-        _ => Err(invalid(format!(
-            "{key:?} is not a parameter; there are prefix, pool, connect_timeout, ssl-mode and ssl-ca"
-        ))),
+        // The key may be anything, also part of a password that was not encoded.
+        _ => Err(invalid(format!("it has a parameter that is not known; there are {KNOWN}"))),
     }
 }
 

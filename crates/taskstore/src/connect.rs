@@ -57,8 +57,8 @@ const KNOWN: &str =
 /// | `prefix` | none: what goes before the name of every table, such as `app_` |
 /// | `pool` | `8`: how many connections work at the same time, 1 to 256; each runner has one more for its heartbeats |
 /// | `connect_timeout` | `5`: how many seconds a new connection may take |
-/// | `ssl-mode` | `preferred` with the feature `tls`, without it `disabled`: also `required`, `verify_ca` and `verify_identity`, as every client of MySQL has them |
-/// | `ssl-ca` | the system's authorities: a file of others, which are then believed alone: `verify_ca` unless `ssl-mode` says otherwise |
+/// | `ssl-mode` | `preferred` with the feature `tls`, without it `disabled`: also `required` and `verify_identity`, as every client of MySQL has them; `verify_ca` is refused |
+/// | `ssl-ca` | the system's authorities: a file of others, which are then believed alone: `verify_identity` unless `ssl-mode` says otherwise |
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]

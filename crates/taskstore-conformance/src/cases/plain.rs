@@ -204,14 +204,15 @@ async fn given_hostile_texts_when_inserted_then_they_are_as_they_were(c: &Contex
 
 async fn given_several_in_a_transaction_when_claimed_then_they_come_in_their_order(c: &Context) {
     let mut rows = Vec::new();
-    for n in 0..50 {
+    // So many that some are stored within the same millisecond.
+    for n in 0..200 {
         rows.push(c.plain_row(&[("parameters", text(n.to_string()))]).await);
     }
-    let before = c.plain(&rows[..25], PlainEnd::Commit).await;
-    ok_plain(before.and(c.plain(&rows[25..], PlainEnd::Commit).await));
-    let taken = c.take(50).await;
+    let before = c.plain(&rows[..100], PlainEnd::Commit).await;
+    ok_plain(before.and(c.plain(&rows[100..], PlainEnd::Commit).await));
+    let taken = c.take(200).await;
     let order: Vec<_> = taken.iter().map(|task| task.parameters.get().to_owned()).collect();
-    let expected: Vec<_> = (0..50).map(|n| n.to_string()).collect();
+    let expected: Vec<_> = (0..200).map(|n| n.to_string()).collect();
     assert_eq!(order, expected);
     assert!(ids(&taken).is_sorted_by(|a, b| a < b), "their ids sort so too");
 }

@@ -1,6 +1,6 @@
 //! Attempts on their way out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use taskstore_core::{
     LogLine, Result, Status,
@@ -36,6 +36,13 @@ pub(crate) async fn settle(
     let then = request.then.as_ref().map(|claim| Asked::of(claim, now));
     let takes = then.as_ref().map(Asked::params);
     let has_log = settlements.iter().any(|settlement| !settlement.log.is_empty());
+    // A task that is named twice may move on in this very call: what was settled before is then asked
+    // before.
+    let before = if names_twice(settlements) {
+        settled_before(session, settlements, &(0..settlements.len()).collect::<Vec<_>>()).await?
+    } else {
+        Vec::new()
+    };
     let mut steps: Vec<Step<'_>> = vec![(Sql::Settle, &ends)];
     let claim_step = takes.as_ref().map(|takes| (Sql::ClaimReady, &takes[..]));
     let used = |error| match &request.then {
@@ -64,7 +71,19 @@ pub(crate) async fn settle(
     let mut fates = vec![Fate::Lost; settlements.len()];
     let mut answers = answers.into_iter();
     let refused = apply(&answers.next().unwrap_or_default(), &mut fates, &mut news)?;
-    sent_again(session, settlements, refused, &mut fates).await?;
+    let again = settled_before(session, settlements, &refused).await?;
+    let is_refused = |index: &usize| refused.binary_search(index).is_ok();
+    let first = |index: usize| {
+        let task = settlements.get(index).map(|settlement| settlement.lease.task);
+        let earlier = settlements.iter().take(index).enumerate();
+        !earlier.into_iter().any(|(j, other)| Some(other.lease.task) == task && !is_refused(&j))
+    };
+    let before = before.into_iter().filter(|&(index, _)| is_refused(&index) && first(index));
+    for (index, fate) in again.into_iter().chain(before) {
+        if let Some(answer) = fates.get_mut(index) {
+            *answer = fate;
+        }
+    }
     let mut settled = Settled { fates, claimed: None };
     if let (Some(asked), Some(rows)) = (then, answers.next()) {
         let mut answer = asked.answer(&rows, events)?;
@@ -115,30 +134,35 @@ fn seqs_of(rows: &[Row], count: usize) -> Result<Vec<Option<i64>>> {
     Ok(seqs)
 }
 
-/// Answers as the first time, if there was one and the task has not moved on since.
-async fn sent_again(
+/// Whether a task is there more than once.
+fn names_twice(settlements: &[Settlement]) -> bool {
+    let mut seen = HashSet::with_capacity(settlements.len());
+    !settlements.iter().all(|settlement| seen.insert(settlement.lease.task))
+}
+
+/// What these positions are answered if they were sent before: as the first time, if there was one and
+/// the task has not moved on since.
+async fn settled_before(
     session: &Session,
     settlements: &[Settlement],
-    refused: Vec<usize>,
-    fates: &mut [Fate],
-) -> Result<()> {
-    if refused.is_empty() {
-        return Ok(());
+    positions: &[usize],
+) -> Result<Vec<(usize, Fate)>> {
+    if positions.is_empty() {
+        return Ok(Vec::new());
     }
     let leases: Vec<_> =
-        refused.iter().filter_map(|&index| Some(settlements.get(index)?.lease)).collect();
+        positions.iter().filter_map(|&index| Some(settlements.get(index)?.lease)).collect();
     let tasks: Vec<_> = leases.iter().map(|lease| Uuid::of(lease.task.ulid())).collect();
     let batches: Vec<_> = leases.iter().map(|lease| Uuid::of(lease.batch.ulid())).collect();
     let turns: Vec<_> = leases.iter().map(|lease| small(lease.turn)).collect();
+    let mut answers = Vec::new();
     for row in session.rows(Sql::SettledBefore, &[&tasks, &batches, &turns]).await? {
         let status = status(row.try_get(1).mapped()?, row.try_get(2).mapped()?)?;
-        if let Some(&index) = refused.get(position(&row)?)
-            && let Some(fate) = fates.get_mut(index)
-        {
-            *fate = Fate::Applied { status };
+        if let Some(&index) = positions.get(position(&row)?) {
+            answers.push((index, Fate::Applied { status }));
         }
     }
-    Ok(())
+    Ok(answers)
 }
 
 /// The request as the statement wants it, column by column.
