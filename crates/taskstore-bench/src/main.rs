@@ -18,8 +18,8 @@ use taskstore_bench::{Place, Plan, Progress, Report, Result, Size, play, run, wi
 #[command(name = "taskstore-bench", version)]
 struct Options {
     /// Where to measure; may be given several times. sqlite://PATH is a file that may be made and
-    /// removed; postgres://USER@HOST/DATABASE is a server on which databases may be made and
-    /// removed. By default a temporary file of SQLite in this folder.
+    /// removed; postgres://USER@HOST/DATABASE and mysql://USER@HOST/DATABASE are servers on which
+    /// databases may be made and removed. By default a temporary file of SQLite in this folder.
     #[arg(long)]
     url: Vec<String>,
     /// Less of everything: under 30 seconds, for a first look.

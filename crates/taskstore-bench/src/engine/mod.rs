@@ -4,6 +4,7 @@
 //! Architecture invariant: no room knows another, and nothing outside of them names a driver.
 
 mod address;
+mod mysql;
 mod postgres;
 mod sqlite;
 
@@ -39,6 +40,7 @@ impl Place {
         match Kind::of(url)? {
             Kind::Sqlite => Ok(Self(Box::new(sqlite::File::at(url)?))),
             Kind::Postgres => Ok(Self(Box::new(postgres::Server::at(url).await?))),
+            Kind::Mysql => Ok(Self(Box::new(mysql::Server::at(url).await?))),
         }
     }
 
@@ -174,6 +176,7 @@ impl Reading {
 enum Kind {
     Sqlite,
     Postgres,
+    Mysql,
 }
 
 impl Kind {
@@ -181,11 +184,12 @@ impl Kind {
         match url.split_once("://") {
             Some(("sqlite", _)) => Ok(Self::Sqlite),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres),
-            _ => Err(
-                "the URL is of no engine that can be measured; they look like sqlite://FILE and \
-                      postgres://USER@HOST/DATABASE"
-                    .into(),
-            ),
+            Some(("mysql" | "mariadb", _)) => Ok(Self::Mysql),
+            _ => {
+                Err("the URL is of no engine that can be measured; they look like sqlite://FILE, \
+                      postgres://USER@HOST/DATABASE and mysql://USER@HOST/DATABASE"
+                    .into())
+            }
         }
     }
 }
@@ -195,7 +199,7 @@ pub(crate) async fn after_fill(url: &str) -> Result<()> {
     match Kind::of(url)? {
         Kind::Sqlite => sqlite::empty_log(url),
         // A server empties its log whenever it likes.
-        Kind::Postgres => Ok(()),
+        Kind::Postgres | Kind::Mysql => Ok(()),
     }
 }
 
@@ -204,6 +208,7 @@ pub(crate) async fn fill_naive(url: &str, rows: u64) -> Result<()> {
     match Kind::of(url)? {
         Kind::Sqlite => sqlite::naive::fill(url, rows),
         Kind::Postgres => postgres::naive::fill(url, rows).await,
+        Kind::Mysql => mysql::naive::fill(url, rows).await,
     }
 }
 
@@ -215,6 +220,7 @@ pub(crate) async fn run_naive(url: &str, rows: u64, lasts: Duration) -> Result<S
             naive::run(sqlite::naive::Queue::new(&connection)?, rows, lasts).await
         }
         Kind::Postgres => naive::run(postgres::naive::Queue::open(url).await?, rows, lasts).await,
+        Kind::Mysql => naive::run(mysql::naive::Queue::open(url).await?, rows, lasts).await,
     }
 }
 
