@@ -48,6 +48,10 @@
 //! them, and a test fails when a promise has no case. That the cases can fail is shown by the
 //! [`mutants`].
 //!
+//! For a store that is reached by TCP there is a [`Proxy`] to be put before its server, which falls
+//! silent, loses answers, and cuts connections as it is told, and an [`Outage`] that says what every call
+//! must do meanwhile and afterwards.
+//!
 //! Architecture invariant: nothing here knows a driver, and no case sleeps to wait for a thing.
 
 // Cases are tests, although they are published: they say what is wrong by panicking.
@@ -58,7 +62,9 @@ mod context;
 mod harness;
 pub mod model;
 pub mod mutants;
+mod outage;
 pub mod promises;
+mod proxy;
 pub mod stress;
 mod suite;
 
@@ -66,4 +72,6 @@ pub use async_trait::async_trait;
 
 pub use context::Context;
 pub use harness::{Damage, Harness, Plain, PlainEnd, PlainRow, UsersTransaction};
+pub use outage::Outage;
+pub use proxy::{Proxy, Weather};
 pub use suite::{Case, Need, cases, ignore, run, try_case};

@@ -48,8 +48,10 @@ impl PostgresBackend {
     ///
     /// # Errors
     /// [`Unavailable`](taskstore_core::Error::Unavailable): the server cannot be reached.
-    /// [`Backend`](taskstore_core::Error::Backend): it refuses the user or has no such database.
+    /// [`Invalid`](taskstore_core::Error::Invalid) that names `url`: it refuses the user, has no such
+    /// database, or is a pooler and the options do not say so.
     pub async fn open(options: PostgresOptions) -> Result<Self> {
+        options.check()?;
         let texts = Arc::new(Texts::new(&options.prefix, options.patch));
         let workers = Connections::new(&options, Job::Work, options.pool, texts.clone())?;
         let readers =
@@ -74,7 +76,7 @@ impl PostgresBackend {
     /// Tells what was committed, here at once and elsewhere soon.
     fn publish(&self, news: &News) {
         self.wakeups.publish(news);
-        if self.options.listen {
+        if self.options.tells() {
             self.notices.send(news);
         }
     }
@@ -87,7 +89,7 @@ impl Backend for PostgresBackend {
         can.durable = true;
         can.shared = true;
         can.notifies_in_process = true;
-        can.notifies_across_processes = self.options.listen;
+        can.notifies_across_processes = self.options.hears();
         can.plain_sql = true;
         can
     }
@@ -178,7 +180,7 @@ impl Backend for PostgresBackend {
         Self: 'async_trait,
     {
         let waiting = self.wakeups.register(queues, later(here(), at_most));
-        if self.options.listen {
+        if self.options.hears() {
             self.notices.hear();
         }
         Box::pin(async move {

@@ -1,12 +1,19 @@
 //! How connections are opened, for each of their jobs, and lent for one call each.
 
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{
+    fmt::{self, Write as _},
+    future::Future,
+    sync::Arc,
+    time::Duration,
+};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use taskstore_core::{Error, Result};
+use tokio_postgres::config::TargetSessionAttrs;
 
 use crate::{
     error::{from_pool, is_rolled_back, spoils_the_connection},
+    openings::Openings,
     options::PostgresOptions,
     session::Session,
     sql::Texts,
@@ -45,35 +52,57 @@ impl Job {
         }
     }
 
-    /// What the server is told when the connection begins.
+    /// What the server is told when the connection begins, or behind a pooler each transaction. It goes
+    /// before what an administrator has set for the role or the database.
     ///
     /// A generic plan that was made while a table was empty is kept while it fills, so worker
     /// sessions are kept from every plan that is right for small tables only; a sort of a whole
     /// queue, or locks in the order of a hash, would be worse than slow.
-    const fn settings(self) -> &'static str {
+    pub(crate) const fn settings(self) -> &'static [(&'static str, &'static str)] {
         match self {
-            Self::Work => {
-                "-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
-                 -c enable_bitmapscan=off -c enable_sort=off -c enable_hashjoin=off \
-                 -c enable_mergejoin=off -c lock_timeout=4000 -c statement_timeout=8000 \
-                 -c idle_in_transaction_session_timeout=20000"
+            Self::Work => &[
+                ("jit", "off"),
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+                ("enable_sort", "off"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+                ("lock_timeout", "4000"),
+                ("statement_timeout", "8000"),
+                ("idle_in_transaction_session_timeout", "20000"),
+            ],
+            Self::Look => &[
+                ("jit", "off"),
+                ("plan_cache_mode", "force_custom_plan"),
+                ("lock_timeout", "4000"),
+                ("statement_timeout", "30000"),
+                ("idle_in_transaction_session_timeout", "60000"),
+            ],
+            Self::Beat => &[
+                ("jit", "off"),
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_seqscan", "off"),
+                ("enable_bitmapscan", "off"),
+                ("synchronous_commit", "off"),
+                ("lock_timeout", "500"),
+                ("statement_timeout", "2000"),
+            ],
+            Self::Tell => &[
+                ("synchronous_commit", "off"),
+                ("lock_timeout", "4000"),
+                ("statement_timeout", "4000"),
+            ],
+            Self::Hear => &[("statement_timeout", "4000")],
+            Self::Migrate => {
+                &[("jit", "off"), ("lock_timeout", "60000"), ("statement_timeout", "0")]
             }
-            Self::Look => {
-                "-c jit=off -c plan_cache_mode=force_custom_plan \
-                 -c default_transaction_read_only=on -c lock_timeout=4000 \
-                 -c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000"
-            }
-            Self::Beat => {
-                "-c jit=off -c plan_cache_mode=force_generic_plan -c enable_seqscan=off \
-                 -c enable_bitmapscan=off -c synchronous_commit=off -c lock_timeout=500 \
-                 -c statement_timeout=2000"
-            }
-            Self::Tell => {
-                "-c synchronous_commit=off -c lock_timeout=4000 -c statement_timeout=4000"
-            }
-            Self::Hear => "-c statement_timeout=4000",
-            Self::Migrate => "-c jit=off -c lock_timeout=60000",
         }
+    }
+
+    /// Whether nothing that it runs may write.
+    pub(crate) const fn only_reads(self) -> bool {
+        matches!(self, Self::Look)
     }
 }
 
@@ -81,6 +110,7 @@ impl Job {
 pub(crate) struct Connections {
     pool: Pool,
     texts: Arc<Texts>,
+    openings: Arc<Openings>,
     deadline: Duration,
 }
 
@@ -109,7 +139,8 @@ impl Connections {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(Error::backend)?;
-        Ok(Self { pool, texts, deadline: job.deadline() })
+        let openings = Arc::new(Openings::new(options, job));
+        Ok(Self { pool, texts, openings, deadline: job.deadline() })
     }
 
     /// Opens a connection, to see whether one can be.
@@ -145,7 +176,7 @@ impl Connections {
         F: Future<Output = Result<R>>,
     {
         let object = self.pool.get().await.map_err(from_pool)?;
-        let session = Arc::new(Session::new(object, self.texts.clone()));
+        let session = Arc::new(Session::new(object, self.texts.clone(), self.openings.clone()));
         let lent = session.clone();
         let done = tokio::time::timeout(self.deadline, async {
             let done = work(lent).await;
@@ -160,19 +191,41 @@ impl Connections {
 
 /// How the server is reached for this job.
 pub(crate) fn server_for(options: &PostgresOptions, job: Job) -> tokio_postgres::Config {
-    let mut server = options.server.clone();
-    let mut settings = job.settings().to_owned();
-    if let Some(schema) = &options.schema {
-        settings.push_str(" -c search_path=");
-        settings.push_str(schema);
+    let speaks = matches!(job, Job::Tell | Job::Hear);
+    let direct = options.listen_at.as_ref().filter(|_| speaks);
+    let mut server = direct.unwrap_or(&options.server).clone();
+    let hosts = u32::try_from(server.get_hosts().len()).unwrap_or(u32::MAX).max(1);
+    if options.primary {
+        server.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    }
+    // A pooler refuses them, or takes them for whoever has the connection next.
+    if direct.is_some() || !options.pooled {
+        server.options(settings_at_start(options, job));
     }
     server
-        .options(&settings)
         .ssl_mode(options.tls.mode())
         .application_name(&options.application_name)
-        .connect_timeout(options.connect_timeout)
+        // For each host; the others need their share.
+        .connect_timeout(options.connect_timeout / hosts)
         .tcp_user_timeout(job.deadline())
         .keepalives(true)
         .keepalives_idle(Duration::from_secs(30));
     server
+}
+
+fn settings_at_start(options: &PostgresOptions, job: Job) -> String {
+    let mut settings = String::new();
+    let mut set = |name: &str, value: &str| {
+        let _ = write!(settings, "-c {name}={} ", value.replace(' ', "\\ "));
+    };
+    job.settings().iter().for_each(|(name, value)| set(name, value));
+    // Every guard is written for READ COMMITTED, whatever a role has as its default.
+    set("default_transaction_isolation", "read committed");
+    // Whether a host is the primary is told by what it says of itself.
+    let read_only = job.only_reads() && !options.primary;
+    set("default_transaction_read_only", if read_only { "on" } else { "off" });
+    if let Some(schema) = &options.schema {
+        set("search_path", schema);
+    }
+    settings
 }

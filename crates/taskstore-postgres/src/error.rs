@@ -23,6 +23,9 @@ pub(crate) fn from_postgres(error: tokio_postgres::Error) -> Error {
     if *code == SqlState::UNDEFINED_TABLE {
         return no_tables();
     }
+    if is_of_a_pooler(&error) {
+        return Error::invalid("url", format!("{}: {POOLER}", Told(error)));
+    }
     if *code == SqlState::INVALID_SCHEMA_NAME {
         return Error::invalid("schema", "there is no such schema: CREATE SCHEMA makes it");
     }
@@ -31,6 +34,18 @@ pub(crate) fn from_postgres(error: tokio_postgres::Error) -> Error {
     } else {
         Error::backend(Told(error))
     }
+}
+
+/// What to do about a pooler that nobody has spoken of.
+const POOLER: &str = "a pooler is between that lends a connection for each transaction; say so with \
+    pooler=transaction";
+
+/// Whether it is what somebody hears whose settings a pooler refuses, or whose prepared statement is on
+/// another connection.
+fn is_of_a_pooler(error: &tokio_postgres::Error) -> bool {
+    let Some(said) = error.as_db_error() else { return false };
+    matches!(said.code().code(), "26000" | "42P05")
+        || said.message().contains("unsupported startup parameter")
 }
 
 /// By the class of the code: connection, rollback by the engine, resources, an operator's doing.
@@ -109,6 +124,9 @@ pub(crate) fn from_pool(error: PoolError) -> Error {
 /// What is wrong with a log-in or with encryption will not mend itself: the URL says what this server
 /// does not have or take. A server that is away comes back.
 fn at_connect(error: tokio_postgres::Error) -> Error {
+    if is_of_a_pooler(&error) {
+        return Error::invalid("url", format!("{}: {POOLER}", Told(error)));
+    }
     let passes = match (error.code(), std::error::Error::source(&error)) {
         (Some(code), _) => may_pass(code.code()),
         // A certificate that is not believed comes as bad data; a connection that is cut does not.

@@ -25,6 +25,7 @@ mod error;
 mod heartbeat;
 mod migrate;
 mod notices;
+mod openings;
 mod options;
 mod read;
 mod session;

@@ -18,12 +18,15 @@ use std::{
 
 use taskstore_core::{Error, QueueName, Result};
 use tokio::{sync::Notify, task::JoinHandle};
-use tokio_postgres::{AsyncMessage, Client, Notification, Socket, Statement, tls::MakeTlsConnect};
+use tokio_postgres::{
+    AsyncMessage, Client, Notification, Socket, tls::MakeTlsConnect, types::Type,
+};
 
 use crate::{
     connection::{Job, server_for},
     error::{Mapped, no_tables},
     options::PostgresOptions,
+    session::Param,
     sql::{Sql, Texts},
     tls::Connector,
     wakeup::{Came, News, Wakeups},
@@ -32,11 +35,7 @@ use crate::{
 /// Between two notices.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// How long nothing may be heard before it is asked whether the server is still there: a connection
-/// can die without a word.
-const PROBE_AFTER: Duration = Duration::from_secs(20);
-
-/// How long the server may take for an answer.
+/// How long the server may take to take a notice.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Before the first and the later attempts to connect again.
@@ -152,9 +151,12 @@ async fn send_until_it_breaks(shared: Arc<Shared>) -> (bool, Result<()>) {
         let (client, mut connection) = connect(&shared, Job::Tell).await?;
         let sending = async {
             let channel = channel(&shared, &client).await?;
-            let row = client.query_one(shared.texts.get(Sql::SessionPid), &[]).await.mapped()?;
-            shared.sender.store(row.try_get(0).mapped()?, Ordering::Relaxed);
-            let notify = client.prepare(shared.texts.get(Sql::Notify)).await.mapped()?;
+            if shared.options.hears() {
+                let pid = client.query_typed(shared.texts.get(Sql::SessionPid), &[]);
+                let pid = pid.await.mapped()?.first().map(|row| row.try_get(0)).transpose();
+                shared.sender.store(pid.mapped()?.unwrap_or_default(), Ordering::Relaxed);
+            }
+            let notify = shared.texts.get(Sql::Notify);
             loop {
                 shared.has_news.notified().await;
                 let news = std::mem::take(
@@ -163,7 +165,7 @@ async fn send_until_it_breaks(shared: Arc<Shared>) -> (bool, Result<()>) {
                 if news.is_nothing() {
                     continue;
                 }
-                if let Err(error) = tell(&client, &notify, &channel, &written(&news)).await {
+                if let Err(error) = tell(&client, notify, &channel, &written(&news)).await {
                     // For the next connection to send.
                     shared.outbox.lock().unwrap_or_else(PoisonError::into_inner).merge(&news);
                     shared.has_news.notify_one();
@@ -183,8 +185,10 @@ async fn send_until_it_breaks(shared: Arc<Shared>) -> (bool, Result<()>) {
     (worked, ended)
 }
 
-async fn tell(client: &Client, notify: &Statement, channel: &str, payload: &str) -> Result<()> {
-    tokio::time::timeout(PATIENCE, client.execute(notify, &[&channel, &payload]))
+/// Prepares nothing, for it may go through a pooler.
+async fn tell(client: &Client, notify: &str, channel: &str, payload: &str) -> Result<()> {
+    let values: [(Param<'_>, Type); 2] = [(&channel, Type::TEXT), (&payload, Type::TEXT)];
+    tokio::time::timeout(PATIENCE, client.query_typed(notify, &values))
         .await
         .map_err(|_| Error::timed_out("a notice", PATIENCE))?
         .mapped()
@@ -218,11 +222,12 @@ async fn hear_until_it_breaks(shared: Arc<Shared>) -> (bool, Result<()>) {
             let mut news = News::default();
             news.any();
             shared.wakeups.publish(&news);
+            let (silence, patience) = shared.options.probe;
             loop {
-                if tokio::time::timeout(PROBE_AFTER, heard.notified()).await.is_err() {
+                if tokio::time::timeout(silence, heard.notified()).await.is_err() {
                     let answer = client.batch_execute("SELECT 1");
-                    let answer = tokio::time::timeout(PATIENCE, answer).await;
-                    answer.map_err(|_| Error::timed_out("a probe", PATIENCE))?.mapped()?;
+                    let answer = tokio::time::timeout(patience, answer).await;
+                    answer.map_err(|_| Error::timed_out("a probe", patience))?.mapped()?;
                 }
             }
         };
@@ -250,8 +255,14 @@ async fn connect(shared: &Shared, job: Job) -> Result<(Client, Connection)> {
 /// The channel of this store's tables; none until there are tables.
 async fn channel(shared: &Shared, client: &Client) -> Result<String> {
     let table = shared.texts.prepare("table", "task_queue");
-    let row = client.query_opt(shared.texts.get(Sql::Channel), &[&table]).await.mapped()?;
-    row.ok_or_else(no_tables)?.try_get(0).mapped()
+    // Behind a pooler there is no search_path of the session's own.
+    let table = match &shared.options.schema {
+        Some(schema) => format!("{schema}.{table}"),
+        None => table,
+    };
+    let values: [(Param<'_>, Type); 1] = [(&table, Type::TEXT)];
+    let rows = client.query_typed(shared.texts.get(Sql::Channel), &values).await.mapped()?;
+    rows.first().ok_or_else(no_tables)?.try_get(0).mapped()
 }
 
 /// What another process told.

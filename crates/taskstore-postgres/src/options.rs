@@ -11,6 +11,11 @@ const PREFIX_CHARS_MAX: usize = 20;
 /// Most characters of a schema's name: PostgreSQL cuts longer ones.
 const SCHEMA_CHARS_MAX: usize = 63;
 
+/// How long nothing may be heard before it is asked whether the server is still there: a connection
+/// can die without a word.
+const PROBE_AFTER: Duration = Duration::from_secs(20);
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+
 /// How a store is opened. Made [from a URL](Self::from_url); every setting has a default that fits.
 ///
 /// ```
@@ -29,9 +34,18 @@ pub struct PostgresOptions {
     pub(crate) pool: u32,
     pub(crate) application_name: String,
     pub(crate) connect_timeout: Duration,
-    pub(crate) listen: bool,
+    /// `None`: as far as the way to the server allows.
+    pub(crate) listen: Option<bool>,
+    /// Where notices are told and heard, if not where everything else goes.
+    pub(crate) listen_at: Option<tokio_postgres::Config>,
+    /// Whether a pooler lends a connection for each transaction.
+    pub(crate) pooled: bool,
+    /// Whether only a server that takes writes is right.
+    pub(crate) primary: bool,
     pub(crate) tls: Tls,
     pub(crate) patch: Option<Patch>,
+    /// After how long without a notice the server is asked whether it is there, and how long it may take.
+    pub(crate) probe: (Duration, Duration),
 }
 
 impl PostgresOptions {
@@ -43,16 +57,31 @@ impl PostgresOptions {
             pool: 8,
             application_name: "taskstore".to_owned(),
             connect_timeout: Duration::from_secs(5),
-            listen: true,
+            listen: None,
+            listen_at: None,
+            pooled: false,
+            primary: false,
             tls: Tls::default(),
             patch: None,
+            probe: (PROBE_AFTER, PROBE_PATIENCE),
         }
     }
 
     /// The store that a URL names: `postgres://user:password@host:port/database`, each part with `%20`
-    /// for a space and so on, and after a `?` any of `pool=8`, `prefix=app_`, `schema=jobs`,
-    /// `application_name=taskstore`, `connect_timeout=5` (seconds), `listen=off`,
-    /// `host=/run/postgresql` (the folder of a unix socket), `sslmode=prefer` and `sslrootcert=/etc/authorities.pem`.
+    /// for a space and so on, and after a `?` any of these:
+    ///
+    /// | parameter | values, the default first |
+    /// |---|---|
+    /// | `pool` | `8`: see [`pool`](Self::pool) |
+    /// | `prefix`, `schema` | none: see [`prefix`](Self::prefix) and [`schema`](Self::schema) |
+    /// | `application_name` | `taskstore` |
+    /// | `connect_timeout` | `5`: seconds |
+    /// | `pooler` | `none`; `transaction`: see [`pooler`](Self::pooler) |
+    /// | `listen` | `on`, `off`, or the URL of the server itself, for notices alone: see [`listen`](Self::listen) and [`listen_at`](Self::listen_at) |
+    /// | `target_session_attrs` | `any`, but `read-write` where there are several hosts, as in `postgres://app@a,b:5433/app`: the first that takes writes |
+    /// | `host` | the folder of a unix socket, as in `postgres:///app?host=/run/postgresql` |
+    /// | `sslmode` | `prefer` with the feature `tls`, without it `disable` |
+    /// | `sslrootcert` | the system's authorities: a file of others, such as `/etc/authorities.pem` |
     ///
     /// `sslmode` is what every client of PostgreSQL means by it. All but `disable` needs the feature
     /// `tls`, without which the default is not to encrypt:
@@ -123,12 +152,55 @@ impl PostgresOptions {
     }
 
     /// Whether to tell other processes of new work with NOTIFY, and to hear them with LISTEN, over a
-    /// connection each; on by default. Without it, and behind a pooler that lends a connection for one
-    /// transaction at a time, they find new work when they next look.
+    /// connection each; on by default. Without it they find new work when they next look. Behind a
+    /// [pooler](Self::pooler) the default is to tell and not to hear, for there nothing can be heard,
+    /// unless [`listen_at`](Self::listen_at) says where.
     #[must_use]
     pub const fn listen(mut self, listen: bool) -> Self {
-        self.listen = listen;
+        self.listen = Some(listen);
         self
+    }
+
+    /// Where notices are told and heard, as a URL of the server itself,
+    /// `postgres://user:password@host:port/database` and nothing more; everything else goes where the
+    /// store's own URL says, such as to a [pooler](Self::pooler). By default they go there too.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names `listen`. It never shows the password.
+    pub fn listen_at(mut self, url: &str) -> Result<Self> {
+        self.listen_at = Some(crate::url::parse_server(url)?);
+        Ok(self)
+    }
+
+    /// Whether something between lends a connection of the server for one transaction at a time, as PgBouncer
+    /// does with `pool_mode=transaction`, and many that are run by others; no by default. Then nothing is
+    /// expected to outlast a transaction: every call is one, tells the server how it is to work, and
+    /// prepares nothing. It is right behind a pooler that lends for a session, too.
+    #[must_use]
+    pub const fn pooler(mut self, lends_for_a_transaction: bool) -> Self {
+        self.pooled = lends_for_a_transaction;
+        self
+    }
+
+    /// Whether other processes are told of new work.
+    pub(crate) fn tells(&self) -> bool {
+        self.listen != Some(false)
+    }
+
+    /// Whether other processes are heard.
+    pub(crate) fn hears(&self) -> bool {
+        self.tells() && (self.listen_at.is_some() || !self.pooled)
+    }
+
+    /// Settings that contradict each other.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.listen == Some(true) && !self.hears() {
+            return Err(Error::invalid(
+                "listen",
+                "nothing can be heard behind a pooler: say listen=postgres://.. with the server itself, or leave it out",
+            ));
+        }
+        Ok(())
     }
 
     /// Plants a bug: the text to run instead of that of a file, by the file's name. For tests of the
@@ -138,6 +210,16 @@ impl PostgresOptions {
     #[must_use]
     pub fn patch_sql(mut self, patch: fn(name: &str, text: &str) -> Option<String>) -> Self {
         self.patch = Some(patch);
+        self
+    }
+
+    /// After how long without a notice the server is asked whether it is there, and how long its answer may
+    /// take. For tests that have no time for the default of 20 s and 5 s, and not there in a release build.
+    #[doc(hidden)]
+    #[cfg(debug_assertions)]
+    #[must_use]
+    pub const fn probe_after(mut self, silence: Duration, patience: Duration) -> Self {
+        self.probe = (silence, patience);
         self
     }
 }
@@ -155,6 +237,8 @@ impl fmt::Debug for PostgresOptions {
             .field("application_name", &self.application_name)
             .field("connect_timeout", &self.connect_timeout)
             .field("listen", &self.listen)
+            .field("pooled", &self.pooled)
+            .field("primary", &self.primary)
             .finish_non_exhaustive()
     }
 }

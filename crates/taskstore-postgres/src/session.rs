@@ -3,13 +3,16 @@
 //! Statements that do not need each other's answers are sent together and answered together
 //! ([`Session::together`]), so that a transaction of several costs one round trip.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use deadpool_postgres::Object;
-use futures_util::future::join_all;
+use futures_util::{TryStreamExt as _, future::join_all};
 use taskstore_core::{Error, Result};
 use tokio_postgres::{
     Row, Statement,
@@ -18,13 +21,9 @@ use tokio_postgres::{
 
 use crate::{
     error::Mapped,
+    openings::Openings,
     sql::{Sql, Texts},
 };
-
-pub(crate) const BEGIN_WALKS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
-    SET LOCAL enable_seqscan=off; SET LOCAL enable_bitmapscan=off; SET LOCAL enable_sort=off; \
-    SET LOCAL enable_hashjoin=off; SET LOCAL enable_mergejoin=off; \
-    SET LOCAL max_parallel_workers_per_gather=0";
 
 /// A bound value.
 pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
@@ -32,21 +31,32 @@ pub(crate) type Param<'a> = &'a (dyn ToSql + Sync);
 /// A statement and its values.
 pub(crate) type Step<'a> = (Sql, &'a [Param<'a>]);
 
+/// A statement that can be sent.
+enum Ready<'a> {
+    /// The connection knows it.
+    Prepared(Statement),
+    /// Its text and the types of its values go with it, and nothing stays behind: the next transaction may
+    /// be lent another connection.
+    Typed(&'a str, Arc<[Type]>),
+}
+
 /// A connection that was lent for one call. If the call does not come to its end, nobody knows what
 /// the connection is in the middle of: it is closed, and not used again.
 pub(crate) struct Session {
     /// There until it is dropped.
     object: Option<Object>,
     texts: Arc<Texts>,
+    openings: Arc<Openings>,
     in_transaction: AtomicBool,
     settled: AtomicBool,
 }
 
 impl Session {
-    pub(crate) fn new(object: Object, texts: Arc<Texts>) -> Self {
+    pub(crate) fn new(object: Object, texts: Arc<Texts>, openings: Arc<Openings>) -> Self {
         Self {
             object: Some(object),
             texts,
+            openings,
             in_transaction: AtomicBool::new(false),
             settled: AtomicBool::new(false),
         }
@@ -62,10 +72,10 @@ impl Session {
         self.rows_of(self.texts.get(sql), params).await
     }
 
-    /// Runs any text for all its rows. It is prepared once for each connection.
+    /// Runs any text for all its rows. It is prepared once for each connection, or its types are asked for
+    /// once behind a pooler.
     pub(crate) async fn rows_of(&self, text: &str, params: &[Param<'_>]) -> Result<Vec<Row>> {
-        let statement = self.object()?.prepare_cached(text).await.mapped()?;
-        self.object()?.query(&statement, params).await.mapped()
+        self.one(text, params).await.map(|answer| answer.rows)
     }
 
     /// Runs a statement for its first row, if there is one.
@@ -75,8 +85,16 @@ impl Session {
 
     /// Runs a statement that changes rows; answers how many.
     pub(crate) async fn execute(&self, sql: Sql, params: &[Param<'_>]) -> Result<u64> {
-        let statement = self.object()?.prepare_cached(self.texts.get(sql)).await.mapped()?;
-        self.object()?.execute(&statement, params).await.mapped()
+        self.one(self.texts.get(sql), params).await.map(|answer| answer.changed)
+    }
+
+    async fn one(&self, text: &str, params: &[Param<'_>]) -> Result<Answer> {
+        let ready = self.ready(text).await?;
+        if self.must_open() {
+            let answers = self.send(true, &[(ready, params)], true).await?;
+            return Ok(answers.into_iter().next().unwrap_or_default());
+        }
+        ask(self.object()?, &ready, params).await.mapped()
     }
 
     /// Runs statements without values, such as a migration.
@@ -96,18 +114,19 @@ impl Session {
         let mut statements = Vec::with_capacity(steps.len());
         for (sql, params) in steps {
             // Before anything is sent, for it may need an answer.
-            let statement = self.object()?.prepare_cached(self.texts.get(*sql)).await.mapped()?;
-            statements.push((statement, *params));
+            statements.push((self.ready(self.texts.get(*sql)).await?, *params));
         }
-        self.send(begin, &statements, commit).await
+        let alone = !begin && self.must_open();
+        let answers = self.send(begin || alone, &statements, commit || alone).await?;
+        Ok(answers.into_iter().map(|answer| answer.rows).collect())
     }
 
     async fn send(
         &self,
         begin: bool,
-        statements: &[(Statement, &[Param<'_>])],
+        statements: &[(Ready<'_>, &[Param<'_>])],
         commit: bool,
-    ) -> Result<Vec<Vec<Row>>> {
+    ) -> Result<Vec<Answer>> {
         let client = self.object()?;
         if begin {
             self.in_transaction.store(true, Ordering::Relaxed);
@@ -117,9 +136,9 @@ impl Session {
             None => Ok(()),
         };
         // So few that each is polled, and so sent, in this order.
-        let middle = join_all(statements.iter().map(|(sql, params)| client.query(sql, params)));
+        let middle = join_all(statements.iter().map(|(ready, params)| ask(client, ready, params)));
         let (began, answers, ended) = futures_util::join!(
-            word(begin.then_some("BEGIN")),
+            word(begin.then_some(self.openings.plain.as_str())),
             middle,
             word(commit.then_some("COMMIT"))
         );
@@ -134,18 +153,40 @@ impl Session {
         Ok(answers)
     }
 
-    /// Begins to read at one moment: what follows sees what is committed now, and nothing later.
-    pub(crate) async fn snapshot(&self) -> Result<()> {
-        self.in_transaction.store(true, Ordering::Relaxed);
-        self.batch("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+    /// Whether a statement that is sent alone needs a transaction to be told how to work.
+    fn must_open(&self) -> bool {
+        self.openings.pooled && !self.in_transaction.load(Ordering::Relaxed)
     }
 
-    /// The same for a list or a count, which then walks down keys whatever the statistics say: they
-    /// may be as old as the last time that somebody counted an empty table. What must be sorted still
-    /// is.
+    /// Prepares a text for this connection, or learns the types of its values for all.
+    async fn ready<'a>(&self, text: &'a str) -> Result<Ready<'a>> {
+        if !self.openings.pooled {
+            return Ok(Ready::Prepared(self.object()?.prepare_cached(text).await.mapped()?));
+        }
+        if let Some(types) = self.texts.types(text) {
+            return Ok(Ready::Typed(text, types));
+        }
+        let alone = self.must_open();
+        if alone {
+            self.begin().await?;
+        }
+        // Forgotten again before the transaction ends, and with it the connection.
+        let types = self.object()?.prepare(text).await.map(|statement| statement.params().into());
+        if alone {
+            // Rolls back if there was an error.
+            self.commit().await?;
+        }
+        Ok(Ready::Typed(text, self.texts.learn(text, types.mapped()?)))
+    }
+
+    /// Begins to read at one moment: what follows sees what is committed now, and nothing later.
+    pub(crate) async fn snapshot(&self) -> Result<()> {
+        self.open(&self.openings.snapshot).await
+    }
+
+    /// The same for a list or a count.
     pub(crate) async fn snapshot_of_walks(&self) -> Result<()> {
-        self.in_transaction.store(true, Ordering::Relaxed);
-        self.batch(BEGIN_WALKS).await
+        self.open(&self.openings.walks).await
     }
 
     /// Runs a text that was composed, in one round trip. It is planned for its values and not kept.
@@ -159,8 +200,12 @@ impl Session {
 
     /// Begins a transaction.
     pub(crate) async fn begin(&self) -> Result<()> {
+        self.open(&self.openings.plain).await
+    }
+
+    async fn open(&self, opening: &str) -> Result<()> {
         self.in_transaction.store(true, Ordering::Relaxed);
-        self.batch("BEGIN").await
+        self.batch(opening).await
     }
 
     /// Ends the transaction.
@@ -183,6 +228,33 @@ impl Session {
     fn object(&self) -> Result<&Object> {
         self.object.as_ref().ok_or_else(|| Error::unavailable("the connection is gone"))
     }
+}
+
+/// What came of a statement.
+#[derive(Default)]
+struct Answer {
+    rows: Vec<Row>,
+    changed: u64,
+}
+
+async fn ask(
+    client: &Object,
+    ready: &Ready<'_>,
+    params: &[Param<'_>],
+) -> std::result::Result<Answer, tokio_postgres::Error> {
+    let each = params.iter().copied();
+    let stream = match ready {
+        Ready::Prepared(statement) => client.query_raw(statement, each).await?,
+        Ready::Typed(text, types) => {
+            client.query_typed_raw(text, each.zip(types.iter().cloned())).await?
+        }
+    };
+    let mut stream = pin!(stream);
+    let mut rows = Vec::new();
+    while let Some(row) = stream.try_next().await? {
+        rows.push(row);
+    }
+    Ok(Answer { rows, changed: stream.rows_affected().unwrap_or_default() })
 }
 
 impl Drop for Session {

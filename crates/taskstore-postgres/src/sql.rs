@@ -3,6 +3,13 @@
 //! Never built from a caller's text: a prefix is checked when it is set, and is put before the names
 //! in [`NAMES`] and no others.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio_postgres::types::Type;
+
 /// Everything that migrations make, so that a prefix can be put before it and it can be dropped.
 const NAMES: &[&str] = &[
     "task_migration",
@@ -146,12 +153,19 @@ pub(crate) struct Texts {
     prefix: String,
     patch: Option<Patch>,
     statements: Vec<String>,
+    /// Of the values of texts that are not kept prepared.
+    types: Mutex<HashMap<String, Arc<[Type]>>>,
 }
 
 impl Texts {
     /// With this prefix before every name.
     pub(crate) fn new(prefix: &str, patch: Option<Patch>) -> Self {
-        let mut texts = Self { prefix: prefix.to_owned(), patch, statements: Vec::new() };
+        let mut texts = Self {
+            prefix: prefix.to_owned(),
+            patch,
+            statements: Vec::new(),
+            types: Mutex::default(),
+        };
         texts.statements =
             Sql::ALL.iter().map(|(_, name, text)| texts.prepare(name, text)).collect();
         texts
@@ -160,6 +174,18 @@ impl Texts {
     /// The text of one statement.
     pub(crate) fn get(&self, sql: Sql) -> &str {
         self.statements.get(sql as usize).map_or("", String::as_str)
+    }
+
+    /// The types of a text's values, if the server has said them.
+    pub(crate) fn types(&self, text: &str) -> Option<Arc<[Type]>> {
+        self.types.lock().unwrap_or_else(PoisonError::into_inner).get(text).cloned()
+    }
+
+    /// What the server says that they are; those of the built-in types are the same for ever.
+    pub(crate) fn learn(&self, text: &str, types: Arc<[Type]>) -> Arc<[Type]> {
+        let mut known = self.types.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(text.to_owned(), types.clone());
+        types
     }
 
     /// Any other file of this crate, such as a migration, as this store runs it.

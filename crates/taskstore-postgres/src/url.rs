@@ -8,10 +8,61 @@ use taskstore_core::{Error, Result};
 use crate::{options::PostgresOptions, tls::Ask};
 
 const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
-const KNOWN: &str = "prefix, schema, pool, application_name, connect_timeout, listen, host, \
-    sslmode, sslrootcert";
+const KNOWN: &str = "prefix, schema, pool, application_name, connect_timeout, pooler, listen, host, \
+    target_session_attrs, sslmode, sslrootcert";
 
 pub(crate) fn parse(url: &str) -> Result<PostgresOptions> {
+    let (server, query) = place(url)?;
+    let several = server.get_hosts().len() > 1;
+    let mut options = PostgresOptions::new(server);
+    // One that cannot be written to is of no use where there is another.
+    options.primary = several;
+    let mut seen = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (key, value) =
+            pair.split_once('=').ok_or_else(|| invalid("a parameter has no value"))?;
+        if seen.contains(&key) {
+            return Err(invalid(format!("{key} is there twice")));
+        }
+        seen.push(key);
+        let value = text("a parameter", value)?;
+        options = set(options, key, &value)?;
+    }
+    if options.server.get_hosts().is_empty() {
+        return Err(invalid("it has no host; that of a unix socket is ?host=/run/postgresql"));
+    }
+    name_user(&mut options.server);
+    options.check().map_err(named)?;
+    Ok(options)
+}
+
+/// As a part of the URL.
+fn named(error: Error) -> Error {
+    match error {
+        Error::Invalid { field, reason } => invalid(format!("{field}: {reason}")),
+        other => other,
+    }
+}
+
+/// The server of a URL that names nothing else, for [`PostgresOptions::listen_at`].
+pub(crate) fn parse_server(url: &str) -> Result<tokio_postgres::Config> {
+    let named = |error: Error| match error {
+        Error::Invalid { reason, .. } => Error::invalid("listen", reason),
+        other => other,
+    };
+    let (mut server, query) = place(url).map_err(named)?;
+    if !query.is_empty() {
+        return Err(Error::invalid("listen", "its URL has parameters; those of the store count"));
+    }
+    if server.get_hosts().is_empty() {
+        return Err(Error::invalid("listen", "its URL has no host"));
+    }
+    name_user(&mut server);
+    Ok(server)
+}
+
+/// Who and where, and the parameters.
+fn place(url: &str) -> Result<(tokio_postgres::Config, &str)> {
     let rest = SCHEMES
         .iter()
         .find_map(|scheme| url.strip_prefix(scheme))
@@ -34,25 +85,13 @@ pub(crate) fn parse(url: &str) -> Result<PostgresOptions> {
     if !database.is_empty() {
         server.dbname(text("the database", database)?);
     }
-    let mut options = PostgresOptions::new(server);
-    let mut seen = Vec::new();
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        let (key, value) =
-            pair.split_once('=').ok_or_else(|| invalid("a parameter has no value"))?;
-        if seen.contains(&key) {
-            return Err(invalid(format!("{key} is there twice")));
-        }
-        seen.push(key);
-        let value = text("a parameter", value)?;
-        options = set(options, key, &value)?;
+    Ok((server, query))
+}
+
+fn name_user(server: &mut tokio_postgres::Config) {
+    if server.get_user().is_none() {
+        server.user(std::env::var("USER").unwrap_or_else(|_| "postgres".to_owned()));
     }
-    if options.server.get_hosts().is_empty() {
-        return Err(invalid("it has no host; that of a unix socket is ?host=/run/postgresql"));
-    }
-    if options.server.get_user().is_none() {
-        options.server.user(std::env::var("USER").unwrap_or_else(|_| "postgres".to_owned()));
-    }
-    Ok(options)
 }
 
 fn user(server: &mut tokio_postgres::Config, who: Option<&str>) -> Result<()> {
@@ -91,10 +130,6 @@ fn add_host(server: &mut tokio_postgres::Config, host: &str) -> Result<()> {
 
 fn set(mut options: PostgresOptions, key: &str, value: &str) -> Result<PostgresOptions> {
     let unknown = || invalid(format!("{key} cannot be {value:?}"));
-    let named = |error: Error| match error {
-        Error::Invalid { field, reason } => invalid(format!("{field}: {reason}")),
-        other => other,
-    };
     match key {
         "prefix" => options.prefix(value).map_err(named),
         "schema" => options.schema(value).map_err(named),
@@ -107,6 +142,19 @@ fn set(mut options: PostgresOptions, key: &str, value: &str) -> Result<PostgresO
         "listen" => match value {
             "on" => Ok(options.listen(true)),
             "off" => Ok(options.listen(false)),
+            url if url.contains("://") => options.listen_at(url).map_err(named),
+            _ => Err(invalid("listen is neither on nor off nor the URL of a server")),
+        },
+        "pooler" => match value {
+            "none" => Ok(options.pooler(false)),
+            "transaction" => Ok(options.pooler(true)),
+            _ => Err(unknown()),
+        },
+        "target_session_attrs" => match value {
+            "any" | "read-write" => {
+                options.primary = value == "read-write";
+                Ok(options)
+            }
             _ => Err(unknown()),
         },
         "host" if !value.is_empty() && options.server.get_hosts().is_empty() => {
@@ -181,7 +229,36 @@ mod tests {
         assert_eq!(options.pool, 3);
         assert_eq!(options.application_name, "x");
         assert_eq!(options.connect_timeout, Duration::from_secs(9));
-        assert!(!options.listen);
+        assert!(!options.tells() && !options.hears());
+    }
+
+    #[test]
+    fn behind_a_pooler_notices_are_told_and_heard_where_the_server_is_named() {
+        let pooled = |query: &str| parse(&format!("postgres://h:1/x?pooler=transaction{query}"));
+        let heard = |query: &str| pooled(query).map(|options| (options.tells(), options.hears()));
+        assert_eq!(heard("").unwrap(), (true, false));
+        assert_eq!(heard("&listen=off").unwrap(), (false, false));
+        let direct = "&listen=postgres://me:hunter2@db:5433/app";
+        assert_eq!(heard(direct).unwrap(), (true, true));
+        let at = pooled(direct).unwrap().listen_at.unwrap();
+        assert_eq!((at.get_ports(), at.get_user()), (&[5433][..], Some("me")));
+        assert_eq!(heard("&listen=postgres%3A%2F%2Fme:a%2526@db/app").unwrap(), (true, true));
+        for bad in ["&listen=on", "&listen=postgres://", "&listen=mysql://me:hunter2@h/x"] {
+            let error = pooled(bad).unwrap_err().to_string();
+            assert!(error.contains("listen") && !error.contains("hunter2"), "{error}");
+        }
+    }
+
+    #[test]
+    fn of_several_hosts_one_that_takes_writes_is_wanted() {
+        for (url, primary) in [
+            ("postgres://a/x", false),
+            ("postgres://a,b/x", true),
+            ("postgres://a,b/x?target_session_attrs=any", false),
+            ("postgres://a/x?target_session_attrs=read-write", true),
+        ] {
+            assert_eq!(parse(url).unwrap().primary, primary, "{url}");
+        }
     }
 
     #[test]
@@ -220,6 +297,10 @@ mod tests {
             "postgres://h/x?schema=a.b",
             "postgres://h/x?connect_timeout=0",
             "postgres://h/x?listen=no",
+            "postgres://h/x?listen=http://me:hunter2@h/x",
+            "postgres://h/x?listen=postgres://me:hunter2@h/x?pool=2",
+            "postgres://h/x?pooler=session",
+            "postgres://h/x?target_session_attrs=standby",
             "postgres://h/x?application_name=",
             "postgres://h/x?host=/run",
             "postgres://h/x?sslrootcert=",

@@ -15,6 +15,7 @@ mod subject;
 
 use std::{fs, path::PathBuf, process::Command};
 
+pub(crate) use self::pgbouncer::before as pooler_before;
 use self::{
     outcome::Outcome,
     page::{Record, page},
@@ -106,6 +107,9 @@ fn suite(
     let mut command = cargo(&arguments);
     for (engine, server) in &running.servers {
         command.env(engine.variable(), &server.url);
+    }
+    if let (Subject::PgBouncer, Some((engine, behind))) = (subject, running.servers.first()) {
+        command.env(engine.direct_variable(), &behind.url);
     }
     let output = steps.command(&format!("matrix {}", subject.name()), Tests::Some, &mut command)?;
     Outcome::read(&output, promises)

@@ -5,10 +5,11 @@ use std::path::Path;
 use super::debian;
 use crate::{
     Result,
-    servers::{Account, Make, Plan, Program, Server, put},
+    servers::{Account, Make, Plan, Program, Server, program, put},
 };
 
-/// A pooler that gives each session a connection of its own, the only kind that is supported.
+/// A pooler that lends a connection for each transaction: whatever works behind it works behind one that
+/// lends for a session.
 #[derive(Debug)]
 struct PgBouncer {
     /// The pooler, behind its loader.
@@ -17,12 +18,18 @@ struct PgBouncer {
     port: u16,
 }
 
-/// Starts a pooler before this server.
-pub(super) fn before(server: &Server) -> Result<Server> {
-    let root = debian::unpacked("trixie", &["pgbouncer"])?;
-    let program = debian::program(&root, "usr/sbin/pgbouncer");
+/// So few connections that whoever keeps one, or leaves something on one, is noticed.
+const CONNECTIONS: u32 = 2;
+
+/// Starts a pooler before this server: the one that is installed, or Debian's, unpacked beside the system.
+pub(crate) fn before(server: &Server) -> Result<Server> {
+    let program = match program(&["pgbouncer"]) {
+        Some(installed) => vec![installed.display().to_string()],
+        None => debian::program(&debian::unpacked("trixie", &["pgbouncer"])?, "usr/sbin/pgbouncer"),
+    };
     let mut pooler = Server::start(&PgBouncer { program, port: server.port })?;
-    pooler.version = format!("{}, sessions, before {}", pooler.version, server.version);
+    pooler.version =
+        format!("{}, {CONNECTIONS} connections, before {}", pooler.version, server.version);
     Ok(pooler)
 }
 
@@ -59,7 +66,12 @@ impl Make for PgBouncer {
     }
 
     fn url(&self, port: u16) -> String {
-        format!("postgres://postgres@127.0.0.1:{port}/postgres")
+        // Notices are not heard through it, but of the server itself.
+        let server = self.port;
+        format!(
+            "postgres://postgres@127.0.0.1:{port}/postgres?pooler=transaction&\
+             listen=postgres://postgres@127.0.0.1:{server}/postgres"
+        )
     }
 }
 
@@ -72,8 +84,8 @@ fn configuration(server: u16, port: u16) -> String {
          listen_port = {port}\n\
          unix_socket_dir =\n\
          auth_type = any\n\
-         pool_mode = session\n\
-         default_pool_size = 250\n\
+         pool_mode = transaction\n\
+         default_pool_size = {CONNECTIONS}\n\
          max_client_conn = 1000\n"
     )
 }

@@ -15,7 +15,7 @@ pub(crate) fn run(on: &[String], command: &[OsString]) -> Result<bool> {
     let servers = if on.is_empty() {
         Servers::start(&Engine::ALL)?
     } else {
-        Servers { running: matrix::servers(on)? }
+        Servers { running: matrix::servers(on)?, pooler: None }
     };
     let Some((program, arguments)) = command.split_first() else {
         for line in servers.describe() {

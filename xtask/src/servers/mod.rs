@@ -16,11 +16,12 @@ mod supervisor;
 
 use std::{path::Path, process::Command, thread};
 
-use crate::{Result, metadata::root, screen::say};
+use crate::{Result, matrix, metadata::root, screen::say};
 
 pub(crate) use self::{
     account::Account,
     command::run,
+    find::program,
     mysql::{Maker, MySql},
     postgres::Postgres,
     server::{Make, Server, put},
@@ -54,6 +55,14 @@ impl Engine {
         match self {
             Self::Postgres => "TASKSTORE_TEST_POSTGRES_AUTHORITY",
             Self::MySql => "TASKSTORE_TEST_MYSQL_AUTHORITY",
+        }
+    }
+
+    /// The variable that tells the tests where the server itself is, if a pooler is between.
+    pub(crate) const fn direct_variable(self) -> &'static str {
+        match self {
+            Self::Postgres => "TASKSTORE_TEST_POSTGRES_DIRECT_URL",
+            Self::MySql => "TASKSTORE_TEST_MYSQL_DIRECT_URL",
         }
     }
 
@@ -111,10 +120,15 @@ impl Engine {
     }
 }
 
+/// The variable that tells the tests of a pooler before their PostgreSQL.
+const POOLER: &str = "TASKSTORE_TEST_PGBOUNCER_URL";
+
 /// Servers that run while this lives.
 #[derive(Debug, Default)]
 pub(crate) struct Servers {
     running: Vec<(Engine, Server)>,
+    /// Before the PostgreSQL that runs.
+    pooler: Option<Server>,
 }
 
 impl Servers {
@@ -150,7 +164,21 @@ impl Servers {
                 Err(_) => problems.push(format!("{} could not be started", engine.package())),
             }
         }
-        if problems.is_empty() { Ok(servers) } else { Err(problems.join("\n").into()) }
+        if !problems.is_empty() {
+            return Err(problems.join("\n").into());
+        }
+        servers.start_pooler();
+        Ok(servers)
+    }
+
+    /// A pooler is no engine: where none can be had, its tests are ignored, and shown as that.
+    fn start_pooler(&mut self) {
+        let postgres = self.running.iter().find(|(engine, _)| *engine == Engine::Postgres);
+        let Some((_, postgres)) = postgres else { return };
+        match matrix::pooler_before(postgres) {
+            Ok(pooler) => self.pooler = Some(pooler),
+            Err(error) => say(&format!("no PgBouncer can be had, its tests are ignored: {error}")),
+        }
     }
 
     /// Names the servers to a program.
@@ -160,22 +188,25 @@ impl Servers {
 
     fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let authority = root().join(certificate::AUTHORITY).display().to_string();
-        self.running.iter().flat_map(move |(engine, server)| {
+        let servers = self.running.iter().flat_map(move |(engine, server)| {
             [
                 (engine.variable(), server.url.clone()),
                 (engine.authority_variable(), authority.clone()),
             ]
-        })
+        });
+        servers.chain(self.pooler.iter().map(|pooler| (POOLER, pooler.url.clone())))
     }
 
     /// Each server's version, and where it is.
     pub(crate) fn describe(&self) -> impl Iterator<Item = String> {
-        self.running.iter().map(|(_, server)| format!("{} at {}", server.version, server.url))
+        let servers = self.running.iter().map(|(_, server)| server);
+        let servers = servers.chain(&self.pooler);
+        servers.map(|server| format!("{} at {}", server.version, server.url))
     }
 
     /// The variables for a shell.
     pub(crate) fn exports(&self) -> impl Iterator<Item = String> {
-        self.variables().map(|(name, value)| format!("export {name}={value}"))
+        self.variables().map(|(name, value)| format!("export {name}='{value}'"))
     }
 }
 

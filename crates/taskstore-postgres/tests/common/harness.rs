@@ -15,13 +15,18 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 /// Says which server there is, as a URL with a user who may make schemas.
 pub(crate) const SERVER: &str = "TASKSTORE_TEST_POSTGRES_URL";
+/// Says where the server itself is, if stores go through a pooler.
+const DIRECT: &str = "TASKSTORE_TEST_POSTGRES_DIRECT_URL";
 
 /// The text to run instead of a file's, if any.
 pub(crate) type Patch = fn(name: &str, text: &str) -> Option<String>;
 
 /// A schema for each store, which goes with the harness.
 pub(crate) struct Postgres {
+    /// Where stores go.
     url: String,
+    /// Where persons go.
+    direct: String,
     schemas: Mutex<Vec<String>>,
     patch: Option<Patch>,
 }
@@ -30,7 +35,13 @@ impl Postgres {
     /// On the server of the environment; `None`: there is none.
     pub(crate) fn from_env() -> Option<Self> {
         let url = std::env::var(SERVER).ok().filter(|url| !url.is_empty())?;
-        Some(Self { url, schemas: Mutex::default(), patch: None })
+        let direct = std::env::var(DIRECT).unwrap_or_else(|_| url.clone());
+        Some(Self::at(url, direct))
+    }
+
+    /// Stores go one way and persons another.
+    pub(crate) fn at(url: String, direct: String) -> Self {
+        Self { url, direct, schemas: Mutex::default(), patch: None }
     }
 
     /// Whose stores run other statements than those of the files.
@@ -41,7 +52,12 @@ impl Postgres {
 
     /// How a store of this name is opened, once its schema is there.
     pub(crate) fn options(&self, store: &str) -> PostgresOptions {
-        let options = PostgresOptions::from_url(&self.url).unwrap().schema(&schema(store)).unwrap();
+        self.options_of(&self.url, store)
+    }
+
+    /// The same, reached in another way.
+    pub(crate) fn options_of(&self, url: &str, store: &str) -> PostgresOptions {
+        let options = PostgresOptions::from_url(url).unwrap().schema(&schema(store)).unwrap();
         #[cfg(debug_assertions)]
         let options = match self.patch {
             Some(patch) => options.patch_sql(patch),
@@ -54,12 +70,12 @@ impl Postgres {
     pub(crate) async fn make_schema(&self, store: &str) {
         let schema = schema(store);
         self.schemas.lock().unwrap().push(schema.clone());
-        run(&self.url, &format!("CREATE SCHEMA {schema}")).await.unwrap();
+        run(&self.direct, &format!("CREATE SCHEMA {schema}")).await.unwrap();
     }
 
     /// Runs statements in the schema of a store, as a person would; answers the values of the last.
     pub(crate) async fn sql(&self, store: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
-        run(&self.url, &format!("SET search_path={};{sql}", schema(store))).await
+        run(&self.direct, &format!("SET search_path={};{sql}", schema(store))).await
     }
 }
 
@@ -92,7 +108,8 @@ async fn run(url: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        let (url, schemas) = (self.url.clone(), std::mem::take(&mut *self.schemas.lock().unwrap()));
+        let (url, schemas) =
+            (self.direct.clone(), std::mem::take(&mut *self.schemas.lock().unwrap()));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.unwrap().block_on(async {

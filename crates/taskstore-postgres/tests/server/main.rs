@@ -7,6 +7,7 @@ mod away;
 mod harness;
 mod migrations;
 mod plans;
+mod pooler;
 mod store;
 mod stress;
 mod tls;
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
         [away::TESTS, migrations::TESTS, plans::TESTS, stress::TESTS, view::TESTS, wakeups::TESTS]
             .concat();
     let trials = tests.into_iter().map(|(name, run)| trial(name, run, has_server));
-    let trials = trials.chain(tls::trials()).collect();
+    let trials = trials.chain(tls::trials()).chain(pooler::trials()).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 

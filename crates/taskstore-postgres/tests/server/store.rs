@@ -1,5 +1,7 @@
 //! A store in a schema of its own.
 
+#![allow(dead_code, reason = "each test program uses some of it")]
+
 use std::{
     future::Future,
     sync::atomic::{AtomicU32, Ordering},
@@ -24,14 +26,21 @@ pub(crate) struct Store {
 
 /// Runs a test that needs one.
 pub(crate) fn with_store<F: Future<Output = ()>>(test: impl FnOnce(Store) -> F) {
+    with_store_of(Postgres::from_env().unwrap(), test);
+}
+
+/// Runs a test that needs one of this harness.
+pub(crate) fn with_store_of<F: Future<Output = ()>>(
+    harness: Postgres,
+    test: impl FnOnce(Store) -> F,
+) {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(async { test(Store::new().await).await });
+    runtime.block_on(async { test(Store::new(harness).await).await });
 }
 
 impl Store {
-    async fn new() -> Self {
+    async fn new(harness: Postgres) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let harness = Postgres::from_env().unwrap();
         let name = format!("server{}", NEXT.fetch_add(1, Ordering::Relaxed));
         harness.make_schema(&name).await;
         let backend = PostgresBackend::open(harness.options(&name)).await.unwrap();
@@ -48,6 +57,11 @@ impl Store {
 
     pub(crate) fn options(&self) -> PostgresOptions {
         self.harness.options(&self.name)
+    }
+
+    /// The same store, reached in another way.
+    pub(crate) fn options_of(&self, url: &str) -> PostgresOptions {
+        self.harness.options_of(url, &self.name)
     }
 
     /// Runs a statement; answers the values of its rows.
@@ -70,8 +84,11 @@ impl Store {
     }
 
     pub(crate) async fn claim(&self, tasks: u32) -> Claimed {
-        let claim = Claim::new(RunnerId::new(), [QueueName::default()], tasks);
-        self.backend.claim(&claim).await.unwrap()
+        self.backend.claim(&self.claim_of(tasks)).await.unwrap()
+    }
+
+    pub(crate) fn claim_of(&self, tasks: u32) -> Claim {
+        Claim::new(RunnerId::new(), [QueueName::default()], tasks)
     }
 }
 
