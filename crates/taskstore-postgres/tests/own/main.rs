@@ -4,12 +4,15 @@
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod away;
+mod chaos;
+mod failover;
 #[path = "../common/harness.rs"]
 mod harness;
 #[path = "../common/own.rs"]
 mod own;
 #[path = "../server/store.rs"]
 mod store;
+mod work;
 
 use std::process::ExitCode;
 
@@ -20,7 +23,7 @@ type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
     let missing = own::missing();
-    let tests = [away::TESTS].concat();
+    let tests = [away::TESTS, chaos::TESTS, failover::TESTS].concat();
     let trials = tests.into_iter().map(|(name, run)| trial(name, run, missing)).collect();
     let mut arguments = Arguments::from_args();
     // They mostly wait for deadlines.
