@@ -178,33 +178,60 @@ pub enum Completed {
     Lost,
 }
 
+/// The output that a run completes its task with.
+///
+/// # Errors
+/// [`Invalid`](Error::Invalid) with field `output`: above 1 MiB, or no JSON.
+pub fn output(output: &impl Serialize) -> Result<TaskOutput> {
+    TaskOutput::json(output).map_err(|error| {
+        let message = error.message();
+        let reason = message.strip_prefix("output is not valid: ").unwrap_or(message);
+        Error::invalid("output", reason)
+    })
+}
+
+/// Returns once the task of this run shares its lease with no other, so that a transaction which
+/// locks the lease holds up nobody else. Where rows are locked one by one, this comes before
+/// [`complete`]; it writes on a connection of the store's own, and only if the lease is shared.
+/// Nothing to do for a run without a queue.
+///
+/// # Errors
+/// [`LeaseLost`](Error::LeaseLost): another runner has the task. Whatever the store answers; the runner
+/// goes on trying then, and knows what came of it before it saves how the run has ended.
+pub async fn isolate(ctx: &TaskContext) -> Result<()> {
+    ctx.alone().await
+}
+
 /// Completes the task of this run: `settle` applies the settlement in the handler's transaction,
 /// fenced like any other, and only if it is the first under its lease. A run without a queue has
 /// nothing to settle.
 ///
 /// # Errors
-/// [`Invalid`](Error::Invalid) with field `output`: above 1 MiB, or no JSON.
 /// [`LeaseLost`](Error::LeaseLost): another runner has the task.
 /// [`InvalidTransition`](Error::InvalidTransition): an earlier transaction of this run has
 /// completed it. Whatever `settle` says.
 pub async fn complete<F: Future<Output = Result<Completed>>>(
     ctx: &TaskContext,
-    output: &impl Serialize,
+    output: TaskOutput,
     settle: impl FnOnce(Settlement) -> F,
 ) -> Result<Completion> {
-    let output = TaskOutput::json(output).map_err(|error| {
-        let message = error.message();
-        let reason = message.strip_prefix("output is not valid: ").unwrap_or(message);
-        Error::invalid("output", reason)
-    })?;
     if let Some(settlement) = ctx.completes(output) {
         let task = ctx.id();
-        match settle(settlement).await? {
-            Completed::Now => ctx.may_be_completed(),
-            Completed::Before(from) => {
-                return Err(Error::InvalidTransition { task, from, to: "completed again" });
+        // From before it is locked: whoever reports what it says meanwhile would wait.
+        let is_first = ctx.may_be_completed();
+        let refused = match settle(settlement).await {
+            Ok(Completed::Now) => None,
+            Ok(Completed::Before(from)) => {
+                Some(Error::InvalidTransition { task, from, to: "completed again" })
             }
-            Completed::Lost => return Err(Error::LeaseLost { task }),
+            Ok(Completed::Lost) => Some(Error::LeaseLost { task }),
+            Err(error) => Some(error),
+        };
+        if let Some(error) = refused {
+            if is_first {
+                ctx.is_not_completed();
+            }
+            return Err(error);
         }
     }
     Ok(Completion { ctx: ctx.clone() })

@@ -1,11 +1,17 @@
 //! The store: hands each call to the connections that it belongs to.
 
-use std::{any::Any, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    any::Any,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, Queue, QueuePattern,
-    Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, Queue,
+    QueuePattern, Result, Store, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
@@ -19,10 +25,12 @@ use crate::{
     connection::{Connections, Job},
     convert::{here, later},
     heartbeat::PostgresHeartbeat,
+    home::Home,
     migrate,
     notices::Notices,
     options::PostgresOptions,
     read,
+    session::Session,
     sql::Texts,
     wakeup::{News, Wakeups},
     write,
@@ -38,8 +46,27 @@ pub struct PostgresBackend {
     texts: Arc<Texts>,
     workers: Connections,
     readers: Connections,
+    tell: Tell,
+    /// Where the store was when last looked.
+    home: Mutex<Option<Arc<Home>>>,
+}
+
+/// Tells who waits for work what was committed.
+#[derive(Clone, Debug)]
+pub(crate) struct Tell {
     wakeups: Arc<Wakeups>,
-    notices: Notices,
+    notices: Arc<Notices>,
+    elsewhere: bool,
+}
+
+impl Tell {
+    /// Here at once and elsewhere soon.
+    pub(crate) fn publish(&self, news: &News) {
+        self.wakeups.publish(news);
+        if self.elsewhere {
+            self.notices.send(news);
+        }
+    }
 }
 
 impl PostgresBackend {
@@ -58,8 +85,9 @@ impl PostgresBackend {
             Connections::new(&options, Job::Look, options.pool.min(READERS_MAX), texts.clone())?;
         workers.try_out().await?;
         let wakeups = Arc::new(Wakeups::default());
-        let notices = Notices::new(options.clone(), texts.clone(), wakeups.clone());
-        Ok(Self { options, texts, workers, readers, wakeups, notices })
+        let notices = Arc::new(Notices::new(options.clone(), texts.clone(), wakeups.clone()));
+        let tell = Tell { wakeups, notices, elsewhere: options.tells() };
+        Ok(Self { options, texts, workers, readers, tell, home: Mutex::default() })
     }
 
     /// How the server would run every list and count: what each walks down, its statement, and its
@@ -73,12 +101,35 @@ impl PostgresBackend {
         self.readers.run("plans", |session| async move { read::plans(&session).await }).await
     }
 
-    /// Tells what was committed, here at once and elsewhere soon.
-    fn publish(&self, news: &News) {
-        self.wakeups.publish(news);
-        if self.options.tells() {
-            self.notices.send(news);
+    /// That of a store, if it is one of these.
+    pub(crate) fn of(store: &Store) -> Result<&Self> {
+        let backend = store.backend().as_any().downcast_ref();
+        backend.ok_or_else(|| Error::invalid("store", "it is not one in PostgreSQL"))
+    }
+
+    pub(crate) const fn tell(&self) -> &Tell {
+        &self.tell
+    }
+
+    /// Where the store is, as it was said when last asked.
+    pub(crate) async fn home(&self) -> Result<Arc<Home>> {
+        let known = self.home.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(home) => Ok(home),
+            None => self.look_home().await,
         }
+    }
+
+    /// Where the store is now.
+    pub(crate) async fn look_home(&self) -> Result<Arc<Home>> {
+        let look = |session: Arc<Session>| async move { Home::look(&session).await };
+        let home = self.workers.run("a look at the store", look).await?;
+        *self.home.lock().unwrap_or_else(PoisonError::into_inner) = Some(home.clone());
+        Ok(home)
+    }
+
+    fn publish(&self, news: &News) {
+        self.tell.publish(news);
     }
 }
 
@@ -114,14 +165,14 @@ impl Backend for PostgresBackend {
     async fn enqueue(&self, request: &Enqueue<'_>) -> Result<Vec<Enqueued>> {
         let (answer, news) = self
             .workers
-            .run("enqueue", |session| async move { write::enqueue(&session, request).await })
+            .run("enqueue", |session| async move { write::enqueue(&*session, request).await })
             .await?;
         self.publish(&news);
         Ok(answer)
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Claimed> {
-        let events = self.wakeups.events();
+        let events = self.tell.wakeups.events();
         let (answer, news) = self
             .workers
             .run("claim", |session| async move { write::claim(&session, claim, events).await })
@@ -137,7 +188,7 @@ impl Backend for PostgresBackend {
     }
 
     async fn settle(&self, request: &Settle) -> Result<Settled> {
-        let events = self.wakeups.events();
+        let events = self.tell.wakeups.events();
         let (answer, news) = self
             .workers
             .run("settle", |session| async move { write::settle(&session, request, events).await })
@@ -179,9 +230,9 @@ impl Backend for PostgresBackend {
         'life1: 'async_trait,
         Self: 'async_trait,
     {
-        let waiting = self.wakeups.register(queues, later(here(), at_most));
+        let waiting = self.tell.wakeups.register(queues, later(here(), at_most));
         if self.options.hears() {
-            self.notices.hear();
+            self.tell.notices.hear();
         }
         Box::pin(async move {
             // That the time has passed is as good an answer as any.
@@ -298,7 +349,7 @@ impl Backend for PostgresBackend {
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {
         self.readers
-            .run("definition", |session| async move { read::definition(&session, key).await })
+            .run("definition", |session| async move { read::definition(&*session, key).await })
             .await
     }
 

@@ -86,6 +86,10 @@ impl Notices {
         }
         self.shared.outbox.lock().unwrap_or_else(PoisonError::into_inner).merge(news);
         self.shared.has_news.notify_one();
+        if tokio::runtime::Handle::try_current().is_err() {
+            // It goes with the next, or with whoever sends already.
+            return;
+        }
         self.sends.ensure(|| tokio::spawn(keep_sending(self.shared.clone())));
     }
 

@@ -40,6 +40,60 @@ enum Ready<'a> {
     Typed(&'a str, Arc<[Type]>),
 }
 
+/// Where the statements of a write run: on a connection of the store's, or in a transaction of the
+/// caller's.
+pub(crate) trait Run: Sync {
+    /// As [`Session::rows`].
+    fn rows(&self, sql: Sql, params: &[Param<'_>])
+    -> impl Future<Output = Result<Vec<Row>>> + Send;
+
+    /// As [`Session::together`].
+    fn together(
+        &self,
+        begin: bool,
+        steps: &[Step<'_>],
+        commit: bool,
+    ) -> impl Future<Output = Result<Vec<Vec<Row>>>> + Send;
+
+    /// As [`Session::begin`].
+    fn begin(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// As [`Session::commit`].
+    fn commit(&self) -> impl Future<Output = Result<()>> + Send;
+
+    /// Runs a statement for its first row, if there is one.
+    fn first(
+        &self,
+        sql: Sql,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = Result<Option<Row>>> + Send {
+        async move { Ok(self.rows(sql, params).await?.into_iter().next()) }
+    }
+}
+
+impl Run for Session {
+    async fn rows(&self, sql: Sql, params: &[Param<'_>]) -> Result<Vec<Row>> {
+        self.rows(sql, params).await
+    }
+
+    async fn together(
+        &self,
+        begin: bool,
+        steps: &[Step<'_>],
+        commit: bool,
+    ) -> Result<Vec<Vec<Row>>> {
+        self.together(begin, steps, commit).await
+    }
+
+    async fn begin(&self) -> Result<()> {
+        self.begin().await
+    }
+
+    async fn commit(&self) -> Result<()> {
+        self.commit().await
+    }
+}
+
 /// A connection that was lent for one call. If the call does not come to its end, nobody knows what
 /// the connection is in the middle of: it is closed, and not used again.
 pub(crate) struct Session {
@@ -95,6 +149,18 @@ impl Session {
             return Ok(answers.into_iter().next().unwrap_or_default());
         }
         ask(self.object()?, &ready, params).await.mapped()
+    }
+
+    /// The types of the values of statements.
+    pub(crate) async fn types(&self, statements: &[Sql]) -> Result<Vec<Vec<Type>>> {
+        let mut types = Vec::with_capacity(statements.len());
+        for sql in statements {
+            types.push(match self.ready(self.texts.get(*sql)).await? {
+                Ready::Prepared(statement) => statement.params().to_vec(),
+                Ready::Typed(_, types) => types.to_vec(),
+            });
+        }
+        Ok(types)
     }
 
     /// Runs statements without values, such as a migration.

@@ -68,6 +68,8 @@ statements! {
     Channel = "channel",
     Notify = "notify",
     SessionPid = "session_pid",
+    Home = "home",
+    WithinBegin = "within_begin",
     Now = "now",
     NextDue = "next_due",
     TaskById = "task_by_id",
@@ -89,6 +91,7 @@ statements! {
     Definitions = "definitions",
     Enqueue = "enqueue",
     EnqueueExisting = "enqueue_existing",
+    EnqueuePlain = "enqueue_plain",
     UniqueHeal = "unique_heal",
     ClaimReady = "claim_ready",
     LeaseTasks = "lease_tasks",
@@ -171,6 +174,11 @@ impl Texts {
         texts
     }
 
+    /// The same, with this schema before every name, as SQL wants it written.
+    pub(crate) fn in_schema(&self, schema: &str) -> Self {
+        Self::new(&format!("{schema}.{}", self.prefix), self.patch)
+    }
+
     /// The text of one statement.
     pub(crate) fn get(&self, sql: Sql) -> &str {
         self.statements.get(sql as usize).map_or("", String::as_str)
@@ -251,6 +259,19 @@ mod tests {
             with_prefix("SELECT 1 FROM task_queue_mine, my_task_queue", "app_"),
             "SELECT 1 FROM task_queue_mine, my_task_queue"
         );
+    }
+
+    #[test]
+    fn a_schema_goes_before_them_too() {
+        let texts = Texts::new("app_", None).in_schema("\"My jobs\"");
+        let enqueue = texts.get(Sql::Enqueue);
+        for name in [
+            "INSERT INTO \"My jobs\".app_task_queue(",
+            "nextval($name$\"My jobs\".app_task_queue_seq$name$)",
+        ] {
+            assert!(enqueue.contains(name), "{enqueue}");
+        }
+        assert!(texts.get(Sql::UniqueHeal).contains("t.seq=\"My jobs\".app_task_unique.task"));
     }
 
     #[test]

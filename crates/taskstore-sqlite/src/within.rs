@@ -145,7 +145,8 @@ impl CompleteWithin for TaskContext {
         connection: &Connection,
         output: impl Serialize,
     ) -> Result<Completion> {
-        at_once(within::complete(self, &output, async |settlement| {
+        let output = within::output(&output)?;
+        at_once(within::complete(self, output, async |settlement| {
             let backend = SqliteBackend::of(self.store())?;
             work_in(backend, connection, |session| {
                 let completed = write::complete(session, &settlement, now_or(None))?;

@@ -12,11 +12,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Registered, TaskOutput, TaskResult, hold::Hold, output, parameters::Parameters, said::Said,
+    Registered, TaskOutput, TaskResult,
+    hold::{AskAlone, Hold},
+    output,
+    parameters::Parameters,
+    said::Said,
 };
 use crate::{
-    Alias, LogLevel, LogLine, Progress, QueueName, Store, TaskId,
-    backend::{LeasedTask, Report, Run, Settlement},
+    Alias, LogLevel, LogLine, Progress, QueueName, Result, Store, TaskId,
+    backend::{Lease, LeasedTask, Report, Run, Settlement},
 };
 
 /// Everything about one run of a handler. Cheap to clone; clones are the same run.
@@ -67,12 +71,13 @@ struct ThisRun {
 
 impl TaskContext {
     /// The context of the next run of a task that was claimed at this time, which takes the task's
-    /// parameters with it.
+    /// parameters with it. `ask_alone`: whom to ask for a lease of its own, if the task shares one.
     pub(crate) fn new(
         task: &mut LeasedTask,
         handler: &Registered,
         store: Store,
         claimed_at: Instant,
+        ask_alone: Option<AskAlone>,
     ) -> Self {
         let json = std::mem::replace(&mut task.parameters, RawValue::NULL.to_owned());
         Self {
@@ -83,7 +88,7 @@ impl TaskContext {
                 attempt: task.attempts.saturating_add(1),
                 max_attempts: task.max_attempts.unwrap_or(handler.max_attempts),
                 timeout: task.timeout.or(handler.timeout),
-                hold: Some(Hold::new(task.lease, claimed_at)),
+                hold: Some(Hold::new(task.lease, claimed_at, ask_alone)),
                 parameters: Parameters::new(json),
                 token: CancellationToken::new(),
                 said: Mutex::default(),
@@ -262,6 +267,26 @@ impl TaskContext {
         self.run.hold.as_ref()?.run_so_far()
     }
 
+    /// What the run holds the task by; none without a queue.
+    pub(crate) fn lease(&self) -> Option<Lease> {
+        self.run.hold.as_ref().map(Hold::lease)
+    }
+
+    /// The task was moved into a lease of its own.
+    pub(crate) fn moved(&self, lease: Lease) {
+        if let Some(hold) = &self.run.hold {
+            hold.moved(lease);
+        }
+    }
+
+    /// Returns once the task shares its lease with no other.
+    pub(crate) async fn alone(&self) -> Result<()> {
+        match &self.run.hold {
+            Some(hold) => hold.alone().await,
+            None => Ok(()),
+        }
+    }
+
     /// The settlement by which this run ends its task as a success; `None`: it has no task.
     pub(crate) fn completes(&self, output: TaskOutput) -> Option<Settlement> {
         let hold = self.run.hold.as_ref()?;
@@ -269,10 +294,15 @@ impl TaskContext {
         Some(hold.success(output, self.run.attempt, self.run.max_attempts, progress, log))
     }
 
-    /// A transaction of the handler's completes the task, if it commits.
-    pub(crate) fn may_be_completed(&self) {
+    /// A transaction of the handler's completes the task, if it commits. True: none did before.
+    pub(crate) fn may_be_completed(&self) -> bool {
+        self.run.hold.as_ref().is_some_and(Hold::may_be_completed)
+    }
+
+    /// It does not.
+    pub(crate) fn is_not_completed(&self) {
         if let Some(hold) = &self.run.hold {
-            hold.may_be_completed();
+            hold.is_not_completed();
         }
     }
 

@@ -20,6 +20,7 @@ pub use batch::{BatchHandler, BatchTask};
 pub(crate) use context::Echo;
 pub use context::TaskContext;
 pub use error::{TaskError, TaskErrorKind, TaskResult};
+pub(crate) use hold::AskAlone;
 pub use output::TaskOutput;
 pub(crate) use registered::{Candidate, Limit, Misfit, Registered};
 pub(crate) use registry::Registry;

@@ -52,7 +52,7 @@ async fn run(
 ) -> (TaskResult<Option<String>>, TaskContext) {
     let handler = candidate.unwrap().registered(DefinitionId::new());
     let mut task = leased(parameters);
-    let ctx = TaskContext::new(&mut task, &handler, store(), Instant::now());
+    let ctx = TaskContext::new(&mut task, &handler, store(), Instant::now(), None);
     let ran = handler.run(ctx.clone()).await;
     (ran.map(|output| output.map(|json| json.get().to_owned())), ctx)
 }
@@ -116,7 +116,7 @@ async fn a_handler_gets_typed_parameters_and_its_output_is_json() {
 async fn the_context_tells_about_this_run() {
     let handler = Candidate::handler(SendEmail::default()).unwrap().registered(DefinitionId::new());
     let mut task = leased(r#"{"to":["a","b"],"from":"x;y"}"#);
-    let ctx = TaskContext::new(&mut task, &handler, store(), Instant::now());
+    let ctx = TaskContext::new(&mut task, &handler, store(), Instant::now(), None);
     assert_eq!(ctx.id(), task.lease.task);
     assert_eq!(ctx.queue().as_str(), "mail");
     assert_eq!((ctx.attempt(), ctx.max_attempts()), (3, 7));
@@ -127,7 +127,7 @@ async fn the_context_tells_about_this_run() {
 
     let mut own_number = LeasedTask { max_attempts: Some(2), ..leased("null") };
     assert_eq!(
-        TaskContext::new(&mut own_number, &handler, store(), Instant::now()).max_attempts(),
+        TaskContext::new(&mut own_number, &handler, store(), Instant::now(), None).max_attempts(),
         2
     );
 
@@ -138,7 +138,7 @@ async fn the_context_tells_about_this_run() {
 #[tokio::test]
 async fn a_handler_that_waits_hears_that_it_is_to_end() {
     let handler = Candidate::handler(SendEmail::default()).unwrap().registered(DefinitionId::new());
-    let ctx = TaskContext::new(&mut leased("null"), &handler, store(), Instant::now());
+    let ctx = TaskContext::new(&mut leased("null"), &handler, store(), Instant::now(), None);
     assert!(!ctx.is_cancelled());
     let waiting = tokio::spawn({
         let ctx = ctx.clone();
@@ -293,7 +293,7 @@ async fn one_instance_serves_many_runs_at_once_without_mixing_them() {
     let handler = Arc::new(handler.unwrap().registered(DefinitionId::new()));
     let runs = (0..8).map(|n: u32| {
         let mut task = leased(&n.to_string());
-        let ctx = TaskContext::new(&mut task, &handler, store(), Instant::now());
+        let ctx = TaskContext::new(&mut task, &handler, store(), Instant::now(), None);
         let running = tokio::spawn(handler.run(ctx.clone()));
         async move {
             let output = running.await.unwrap().unwrap().unwrap();

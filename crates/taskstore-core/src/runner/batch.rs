@@ -55,11 +55,10 @@ pub(super) fn start(
             Member { execution, span }
         })
         .collect();
-    let contexts: Vec<_> =
-        members.iter().map(|m| (m.execution.lease(), m.execution.context())).collect();
+    let contexts: Vec<_> = members.iter().map(|member| member.execution.context()).collect();
     let run = run(store.clone(), Arc::clone(handler), members).instrument(span);
     let abort = tokio::spawn(run).abort_handle();
-    let running = |(lease, context)| Running::new(lease, context, Some(abort.clone()));
+    let running = |context| Running::new(context, Some(abort.clone()));
     contexts.into_iter().map(running).collect()
 }
 

@@ -14,8 +14,11 @@ use tracing::{Instrument as _, Span};
 
 use super::{machine::Event, news::News, outcome::Outcome};
 use crate::{
+    Error, Result,
     backend::{Lease, LeasedTask, Settlement, Transition},
-    handler::{Limit, Registered, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskResult},
+    handler::{
+        AskAlone, Limit, Registered, TaskContext, TaskError, TaskErrorKind, TaskOutput, TaskResult,
+    },
     lifecycle::{Ending, Policy, Retry, Standing},
     retry,
     store::{RunError, Store},
@@ -25,19 +28,37 @@ use crate::{
 /// A handler that runs.
 #[derive(Debug)]
 pub(super) struct Running {
-    pub(super) lease: Lease,
     pub(super) context: TaskContext,
     /// `None`: it blocks a thread and cannot be dropped.
     abort: Option<AbortHandle>,
+    /// Those who wait until its lease is its own.
+    asks_alone: Vec<oneshot::Sender<Result<()>>>,
 }
 
 impl Running {
-    pub(super) const fn new(
-        lease: Lease,
-        context: TaskContext,
-        abort: Option<AbortHandle>,
-    ) -> Self {
-        Self { lease, context, abort }
+    pub(super) const fn new(context: TaskContext, abort: Option<AbortHandle>) -> Self {
+        Self { context, abort, asks_alone: Vec::new() }
+    }
+
+    /// Somebody waits until its lease is its own.
+    pub(super) fn asks_alone(&mut self, answer: oneshot::Sender<Result<()>>) {
+        self.asks_alone.push(answer);
+    }
+
+    /// Its lease is its own, or why not.
+    pub(super) fn alone(&mut self, result: &Result<Lease>) {
+        if let Ok(lease) = result {
+            self.context.moved(*lease);
+        }
+        for answer in self.asks_alone.drain(..) {
+            let result = result.as_ref().map(|_| ()).map_err(|error| match error {
+                Error::LeaseLost { task } => Error::LeaseLost { task: *task },
+                error if error.is_retryable() => Error::unavailable(error.to_string()),
+                error => Error::backend(error.to_string()),
+            });
+            // The handler may have been dropped.
+            let _ = answer.send(result);
+        }
     }
 
     /// Fires its token.
@@ -70,9 +91,9 @@ pub(super) fn start(
 ) -> Running {
     let blocking = handler.blocking;
     let (execution, span) = Execution::new(store, handler, start, news);
-    let (lease, context) = (execution.lease(), execution.context());
+    let context = execution.context();
     let spawned = tokio::spawn(execution.run().instrument(span));
-    Running::new(lease, context, (!blocking).then(|| spawned.abort_handle()))
+    Running::new(context, (!blocking).then(|| spawned.abort_handle()))
 }
 
 /// Runs a handler once, within the middleware of its store. Returns when the handler's future is
@@ -174,7 +195,13 @@ impl Execution {
         ToStart { mut task, claimed_at, waited }: ToStart,
         news: UnboundedSender<News>,
     ) -> (Self, Span) {
-        let context = TaskContext::new(&mut task, handler, store.clone(), claimed_at);
+        let (id, to) = (task.lease.task, news.clone());
+        let ask_alone: AskAlone = Box::new(move |answer| {
+            // A runner that is gone drops the sender, which is an answer.
+            let _ = to.send(News::Alone(id, answer));
+        });
+        let context =
+            TaskContext::new(&mut task, handler, store.clone(), claimed_at, Some(ask_alone));
         let span = tracing::info_span!(
             target: TARGET,
             "task",
@@ -187,10 +214,6 @@ impl Execution {
         let (metered, reported) = (None, false);
         let execution = Self { store, handler, task, context, waited, metered, news, reported };
         (execution, span)
-    }
-
-    pub(super) const fn lease(&self) -> Lease {
-        self.task.lease
     }
 
     pub(super) fn context(&self) -> TaskContext {
@@ -263,7 +286,8 @@ impl Execution {
         let duration = run.map(|run| tracing::field::debug(run.ran_for));
         tracing::debug!(target: TARGET, status, duration, "ended");
         let (progress, log) = self.context.unreported();
-        let settlement = Settlement { lease: self.task.lease, to, run, progress, log };
+        let lease = self.context.lease().unwrap_or(self.task.lease);
+        let settlement = Settlement { lease, to, run, progress, log };
         let event = if self.context.is_completed() {
             Event::Completed(settlement)
         } else {

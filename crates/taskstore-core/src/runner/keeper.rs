@@ -1,7 +1,7 @@
 //! Keeps leases alive from a thread, a runtime and a connection of its own, so that handlers that
 //! block theirs, and a pool that is exhausted, never cost a lease.
 
-use std::{collections::BTreeSet, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
 use tokio::{sync::mpsc, time::Instant};
@@ -23,6 +23,7 @@ const RETRY_EVERY: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 enum Order {
     Hold(LeaseId),
+    HoldAlone(LeaseId),
     LetGo(LeaseId),
 }
 
@@ -71,6 +72,12 @@ impl Keeper {
         let _ = self.orders.send(Order::Hold(lease));
     }
 
+    /// A lease of one task, which runs: a transaction of its handler's may keep it from being beaten, for
+    /// as long as it likes, and that says nothing of other leases.
+    pub(super) fn hold_alone(&self, lease: LeaseId) {
+        let _ = self.orders.send(Order::HoldAlone(lease));
+    }
+
     pub(super) fn let_go(&self, lease: LeaseId) {
         let _ = self.orders.send(Order::LetGo(lease));
     }
@@ -83,7 +90,8 @@ struct Beating<L> {
     /// Every call is given up after this time.
     deadline: Duration,
     every: Duration,
-    held: BTreeSet<LeaseId>,
+    /// Whether each is that of one task, which runs.
+    held: BTreeMap<LeaseId, bool>,
     connection: Option<Box<dyn Heartbeat>>,
     /// Whether the last beat failed: an outage is reported once.
     failing: bool,
@@ -99,7 +107,7 @@ impl<L: Listener> Beating<L> {
             listener,
             deadline: call_limit(lease_for),
             every: (lease_for / 4).min(BEAT_EVERY_MAX),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
             connection: None,
             failing: false,
             next: Instant::now(),
@@ -113,7 +121,8 @@ impl<L: Listener> Beating<L> {
         loop {
             tokio::select! {
                 order = inbox.recv() => match order {
-                    Some(Order::Hold(lease)) => self.hold(lease),
+                    Some(Order::Hold(lease)) => self.hold(lease, false),
+                    Some(Order::HoldAlone(lease)) => self.hold(lease, true),
                     Some(Order::LetGo(lease)) => { self.held.remove(&lease); }
                     None => return,
                 },
@@ -122,12 +131,12 @@ impl<L: Listener> Beating<L> {
         }
     }
 
-    fn hold(&mut self, lease: LeaseId) {
+    fn hold(&mut self, lease: LeaseId, alone: bool) {
         if self.held.is_empty() {
             // A claim is as good as a beat.
             self.next = Instant::now() + self.every;
         }
-        self.held.insert(lease);
+        self.held.insert(lease, alone);
     }
 
     async fn connect(&mut self) -> Option<&mut Box<dyn Heartbeat>> {
@@ -141,7 +150,7 @@ impl<L: Listener> Beating<L> {
     }
 
     async fn beat(&mut self) {
-        let leases: Vec<_> = self.held.iter().copied().collect();
+        let leases: Vec<_> = self.held.keys().copied().collect();
         let limit = self.deadline;
         let began = Instant::now();
         self.next = began + RETRY_EVERY.min(self.every);
@@ -160,7 +169,10 @@ impl<L: Listener> Beating<L> {
             tracing::info!("the heartbeat is back");
         }
         let pulses = || leases.iter().zip(&beaten.leases);
-        let busy = pulses().any(|(_, pulse)| *pulse == Pulse::Busy);
+        let busy = pulses().any(|(lease, pulse)| {
+            let alone = self.held.get(lease).copied().unwrap_or_default();
+            *pulse == Pulse::Busy && !alone
+        });
         self.next = began + if busy { self.every / 4 } else { self.every };
         let lost: Vec<_> =
             pulses().filter(|(_, pulse)| **pulse == Pulse::Lost).map(|(lease, _)| *lease).collect();
@@ -238,6 +250,24 @@ mod tests {
         beating.beaten(first, &[lease], pulse(Pulse::Alive));
         beating.beaten(second, &[lease], pulse(Pulse::Busy));
         assert_eq!(*heard.0.lock().unwrap(), [(first, vec![task]), (first, vec![task])]);
+    }
+
+    #[tokio::test]
+    async fn a_lease_that_a_handlers_transaction_holds_leaves_the_others_alive() {
+        let heard = Heard::default();
+        let backend = Arc::new(crate::MemoryBackend::new());
+        let mut beating = Beating::new(backend, Duration::from_secs(15), heard.clone());
+        let (shared, alone) = (LeaseId::new(), LeaseId::new());
+        beating.hold(shared, false);
+        beating.hold(alone, true);
+        let at = Instant::now() + Duration::from_secs(1);
+        let answer = |shared| Beaten { leases: vec![shared, Pulse::Busy], cancel: Vec::new() };
+        beating.beaten(at, &[shared, alone], answer(Pulse::Alive));
+        assert_eq!(heard.0.lock().unwrap().last(), Some(&(at, vec![])));
+        assert_eq!(beating.next, at + Duration::from_secs(1), "there is no hurry");
+        let later = at + Duration::from_secs(1);
+        beating.beaten(later, &[shared, alone], answer(Pulse::Busy));
+        assert_eq!(heard.0.lock().unwrap().last(), Some(&(at, vec![])));
     }
 
     #[test]

@@ -136,7 +136,10 @@ impl Shell {
 
     fn hear(&mut self, news: News) {
         match news {
-            News::Event(event) => {
+            News::Event(mut event) => {
+                if let Event::Beaten { lost, .. } = &mut event {
+                    lost.retain(|lease| !self.has_ended_under(*lease));
+                }
                 match &event {
                     Event::Finished(settlement) => {
                         self.running.remove(&settlement.lease.task);
@@ -155,7 +158,7 @@ impl Shell {
                     }
                     Event::Isolated { request, result: Ok(leases) } => {
                         let alone = leases.iter().flatten().count();
-                        tracing::debug!(asked = request.tasks.len(), alone, "suspects isolated");
+                        tracing::debug!(asked = request.tasks.len(), alone, "isolated");
                         let pairs = request.tasks.iter().zip(leases);
                         pairs.for_each(|((from, _), to)| self.taken.isolated(*from, *to));
                     }
@@ -174,6 +177,12 @@ impl Shell {
                 self.take(event);
             }
             News::Reported(reports, result) => self.reported(&reports, result),
+            News::Alone(task, answer) => {
+                if let Some(running) = self.running.get_mut(&task) {
+                    running.asks_alone(answer);
+                    self.take(Event::WantsAlone(task));
+                }
+            }
             News::Trouble(error) => self.trouble(error),
         }
     }
@@ -237,9 +246,15 @@ impl Shell {
             ),
             Action::Start { task, claimed_at } => self.start(*task, claimed_at),
             Action::StartBatch(tasks) => self.start_batch(tasks),
+            Action::Alone { task, result } => {
+                if let Some(running) = self.running.get_mut(&task) {
+                    running.alone(&result);
+                }
+            }
             Action::Cancel(task) => self.with_running(task, Running::cancel),
             Action::Drop(task) => self.with_running(task, Running::drop_future),
             Action::Hold(lease) => self.keeper.hold(lease),
+            Action::HoldAlone(lease) => self.keeper.hold_alone(lease),
             Action::LetGo(lease) => self.keeper.let_go(lease),
             Action::Lost(task) => self.lost(task),
             Action::Expired(task) => expired(&task),
@@ -310,12 +325,23 @@ impl Shell {
         };
         let tasks = tasks.into_iter().map(|(task, claimed_at)| self.to_start(task, claimed_at));
         let running = batch::start(&self.store, &handler, tasks.collect(), &self.news);
-        self.running.extend(running.into_iter().map(|running| (running.lease.task, running)));
+        self.running.extend(running.into_iter().map(|running| (running.context.id(), running)));
     }
 
     fn to_start(&self, task: LeasedTask, claimed_at: Duration) -> ToStart {
         let waited = self.taken.waited(task.run_at);
         ToStart { task, claimed_at: self.started + claimed_at, waited }
+    }
+
+    /// Whether a lease is gone because handlers have ended everything under it in transactions of
+    /// theirs, and go on.
+    fn has_ended_under(&self, lease: LeaseId) -> bool {
+        let mut under = self.running.values().filter(|running| {
+            running.context.lease().is_some_and(|running| running.batch == lease)
+        });
+        under.next().is_some_and(|first| first.context.is_completed())
+            && under.all(|running| running.context.is_completed())
+            && self.machine.waiting_under(lease).next().is_none()
     }
 
     fn with_running(&self, task: TaskId, act: impl FnOnce(&Running)) {
@@ -336,7 +362,8 @@ impl Shell {
             }
             let (progress, log) = running.context.unreported();
             let said = progress.is_some() || !log.is_empty();
-            said.then_some(Report { lease: running.lease, progress, log })
+            let lease = running.context.lease()?;
+            said.then_some(Report { lease, progress, log })
         });
         let mut bytes = 0;
         let fits = |report: &Report| {
@@ -353,19 +380,22 @@ impl Shell {
         let backend = Arc::clone(self.store.backend());
         tokio::spawn(async move {
             let result = deadline(limit, "report", backend.report(&reports)).await;
-            let _ = news.send(News::Reported(reports, result.map(|_| ())));
+            let _ = news.send(News::Reported(reports, result));
         });
     }
 
     /// What is stored need not be said again; what is not is said again with the next report, or
-    /// with the end.
-    fn reported(&mut self, reports: &[Report], result: Result<()>) {
+    /// with the end. Also what was refused because the task has another lease since.
+    fn reported(&mut self, reports: &[Report], result: Result<Vec<Fate>>) {
         self.reporting = false;
         match result {
-            Ok(()) => {
-                for report in reports {
+            Ok(fates) => {
+                for (report, fate) in reports.iter().zip(fates) {
                     self.with_running(report.lease.task, |running| {
-                        running.context.reported(report);
+                        let has_moved = running.context.lease() != Some(report.lease);
+                        if fate != Fate::Lost || !has_moved {
+                            running.context.reported(report);
+                        }
                     });
                 }
             }

@@ -164,7 +164,7 @@ impl TestStore {
             return Settlement::new(task.lease, ending.settle(&standing, policy));
         }
         let now = tokio::time::Instant::now();
-        let context = TaskContext::new(&mut task, handler, self.store.clone(), now);
+        let context = TaskContext::new(&mut task, handler, self.store.clone(), now, None);
         let ending = match run_handler(handler, &context).await {
             Ok(output) => Ending::Succeeded { output: output.into_json() },
             Err(error) => error.into_ending(),

@@ -7,11 +7,16 @@ use taskstore_core::{
 };
 use tokio_postgres::Row;
 
-use crate::{convert::Uuid, error::Mapped, session::Session, sql::Sql};
+use crate::{
+    convert::Uuid,
+    error::Mapped,
+    session::{Run, Session},
+    sql::Sql,
+};
 
 /// The definition with this key.
 pub(crate) async fn definition(
-    session: &Session,
+    session: &impl Run,
     key: &DefinitionKey,
 ) -> Result<Option<Definition>> {
     let row = match key {

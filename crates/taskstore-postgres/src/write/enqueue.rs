@@ -12,7 +12,7 @@ use tokio_postgres::Row;
 use crate::{
     convert::{Uuid, delay, here, later, micros, small, stamp, until},
     error::Mapped,
-    session::{Param, Session},
+    session::{Param, Run},
     sql::Sql,
     wakeup::News,
 };
@@ -22,7 +22,7 @@ const ROUNDS_MAX: usize = 100;
 
 /// Stores tasks.
 pub(crate) async fn enqueue(
-    session: &Session,
+    session: &impl Run,
     request: &Enqueue<'_>,
 ) -> Result<(Vec<Enqueued>, News)> {
     let mut news = News::default();
@@ -69,7 +69,7 @@ type Positions<'a> = Vec<(usize, &'a NewTask)>;
 /// Tells of what was stored; the positions that were not. A task whose key was taken, but whose id
 /// was there, gives the key back.
 async fn stored<'a>(
-    session: &Session,
+    session: &impl Run,
     tasks: &[(usize, &'a NewTask)],
     rows: &[Row],
     news: &mut News,
@@ -96,7 +96,7 @@ async fn stored<'a>(
         }
     }
     if !seqs.is_empty() {
-        session.execute(Sql::UniqueDelete, &[&hashes, &seqs]).await?;
+        session.rows(Sql::UniqueDelete, &[&hashes, &seqs]).await?;
     }
     let mut again = Vec::new();
     for (index, &(position, task)) in tasks.iter().enumerate() {
@@ -121,7 +121,7 @@ fn tell(task: &NewTask, now: i64, news: &mut News) {
 
 /// Answers for what was not stored; what is left must be tried again.
 async fn look_again<'a>(
-    session: &Session,
+    session: &impl Run,
     refused: Positions<'a>,
     answers: &mut [Enqueued],
 ) -> Result<Positions<'a>> {
@@ -154,12 +154,12 @@ async fn look_again<'a>(
     }
     if !stale.is_empty() {
         let stale: Vec<_> = stale.into_iter().collect();
-        session.execute(Sql::UniqueHeal, &[&stale]).await?;
+        session.rows(Sql::UniqueHeal, &[&stale]).await?;
     }
     Ok(again)
 }
 
-async fn why_not(session: &Session, definition: Uuid) -> Result<Error> {
+async fn why_not(session: &impl Run, definition: Uuid) -> Result<Error> {
     let row = session.first(Sql::DefinitionById, &[&definition]).await?;
     let deleted = match &row {
         Some(row) => row.try_get::<_, Option<i64>>(8).mapped()?.is_some(),

@@ -27,5 +27,5 @@ pub(crate) use lease::{isolate, late_leases, take_over};
 pub(crate) use promote::promote;
 pub(crate) use queue::put_queue;
 pub(crate) use report::report;
-pub(crate) use settle::settle;
+pub(crate) use settle::{complete, settle};
 pub(crate) use sweep::sweep;

@@ -7,6 +7,7 @@ use taskstore_core::{
     backend::{AttemptIs, Fate, Requeue, Settle, Settled, Settlement, Transition},
     clock,
     limits::LOG_LINES_MAX,
+    within::Completed,
 };
 use tokio_postgres::Row;
 
@@ -17,7 +18,7 @@ use crate::{
         status_code,
     },
     error::Mapped,
-    session::{Param, Session, Step},
+    session::{Param, Run, Session, Step},
     sql::Sql,
     wakeup::News,
 };
@@ -99,6 +100,28 @@ pub(crate) async fn settle(
     Ok((settled, news))
 }
 
+/// Completes a task, if this is the first settlement under its lease.
+pub(crate) async fn complete(session: &impl Run, settlement: &Settlement) -> Result<Completed> {
+    let settlements = std::slice::from_ref(settlement);
+    let rows = session.rows(Sql::Settle, &Columns::of(settlements, None).params()).await?;
+    let refused = apply(&rows, &mut [Fate::Lost], &mut News::default())?;
+    if !refused.is_empty() {
+        let before = settled_before(session, settlements, &refused).await?;
+        return Ok(match before.first() {
+            Some((_, Fate::Applied { status })) => Completed::Before(*status),
+            _ => Completed::Lost,
+        });
+    }
+    if !settlement.log.is_empty() {
+        let seqs = seqs_of(&rows, 1)?.into_iter().flatten();
+        let lines = Lines::of(seqs.map(|seq| (seq, settlement.lease.turn, &settlement.log[..])));
+        let (insert, trim) = (lines.insert(), lines.trim());
+        let steps = [(Sql::LogInsert, &insert[..]), (Sql::LogTrim, &trim[..])];
+        session.together(false, &steps, false).await?;
+    }
+    Ok(Completed::Now)
+}
+
 /// What the statement did; the positions that it refused.
 fn apply(rows: &[Row], fates: &mut [Fate], news: &mut News) -> Result<Vec<usize>> {
     let mut refused: BTreeSet<usize> = (0..fates.len()).collect();
@@ -143,7 +166,7 @@ fn names_twice(settlements: &[Settlement]) -> bool {
 /// What these positions are answered if they were sent before: as the first time, if there was one and
 /// the task has not moved on since.
 async fn settled_before(
-    session: &Session,
+    session: &impl Run,
     settlements: &[Settlement],
     positions: &[usize],
 ) -> Result<Vec<(usize, Fate)>> {

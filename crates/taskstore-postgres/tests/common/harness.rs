@@ -3,12 +3,20 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "transaction.rs"]
+mod transaction;
+
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
-use taskstore_conformance::{Damage, Harness, Plain, PlainEnd, PlainRow, async_trait};
+use taskstore_conformance::{
+    Damage, Harness, Plain, PlainEnd, PlainRow, UsersTransaction, async_trait,
+};
 use taskstore_core::{Backend, backend::Migrate};
 use taskstore_postgres::{PostgresBackend, PostgresOptions};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
@@ -29,6 +37,8 @@ pub(crate) struct Postgres {
     direct: String,
     schemas: Mutex<Vec<String>>,
     patch: Option<Patch>,
+    /// Whether the next transaction is begun by hand.
+    by_hand: AtomicBool,
 }
 
 impl Postgres {
@@ -41,7 +51,13 @@ impl Postgres {
 
     /// Stores go one way and persons another.
     pub(crate) fn at(url: String, direct: String) -> Self {
-        Self { url, direct, schemas: Mutex::default(), patch: None }
+        Self {
+            url,
+            direct,
+            schemas: Mutex::default(),
+            patch: None,
+            by_hand: AtomicBool::new(false),
+        }
     }
 
     /// Whose stores run other statements than those of the files.
@@ -73,6 +89,13 @@ impl Postgres {
         run(&self.direct, &format!("CREATE SCHEMA {schema}")).await.unwrap();
     }
 
+    /// A connection of a program's own, which does not look at the store's schema.
+    pub(crate) async fn connect(&self) -> tokio_postgres::Client {
+        let (client, connection) = tokio_postgres::connect(&self.direct, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
     /// Runs statements in the schema of a store, as a person would; answers the values of the last.
     pub(crate) async fn sql(&self, store: &str, sql: &str) -> Result<Vec<Vec<String>>, String> {
         run(&self.direct, &format!("SET search_path={};{sql}", schema(store))).await
@@ -80,7 +103,7 @@ impl Postgres {
 }
 
 /// Two test programs may use the same names at the same time.
-fn schema(store: &str) -> String {
+pub(crate) fn schema(store: &str) -> String {
     format!("t{}_{store}", std::process::id())
 }
 
@@ -128,6 +151,7 @@ impl Harness for Postgres {
         self.make_schema(store).await;
         let backend = PostgresBackend::open(self.options(store)).await.unwrap();
         backend.migrate(&Migrate::up()).await.unwrap();
+        self.sql(store, "CREATE TABLE theirs(n serial,number bigint)").await.unwrap();
         Arc::new(backend)
     }
 
@@ -156,6 +180,24 @@ impl Harness for Postgres {
             PlainEnd::Rollback => "ROLLBACK",
         };
         self.sql(store, &sql).await.map(drop)
+    }
+
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    async fn begin(&self, store: &str) -> Box<dyn UsersTransaction> {
+        let table = format!("{}.theirs", schema(store));
+        let by_hand = self.by_hand.fetch_xor(true, Ordering::Relaxed);
+        Box::new(transaction::Open::begin(self.connect().await, table, by_hand).await)
+    }
+
+    async fn written(&self, store: &str) -> Vec<i64> {
+        let sql = "SELECT number FROM theirs ORDER BY n";
+        let rows = self.sql(store, sql).await.unwrap();
+        // Around them is what is said of the statements.
+        let numbers = rows.iter().skip(1).take(rows.len() - 2);
+        numbers.map(|row| row.first().unwrap().parse().unwrap()).collect()
     }
 
     /// A store is a schema to make, which takes a busy server its time, and one case makes many.

@@ -31,6 +31,11 @@ impl Holdings {
         *open == 0 && self.open.remove(&lease).is_some()
     }
 
+    /// Whether just one task is held under a lease.
+    pub(super) fn is_one(&self, lease: LeaseId) -> bool {
+        self.open.get(&lease) == Some(&1)
+    }
+
     /// A heartbeat that began at this moment was answered.
     pub(super) fn heard(&mut self, at: Moment) {
         self.heard_at = self.heard_at.max(at);

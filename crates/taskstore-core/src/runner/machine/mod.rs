@@ -103,6 +103,9 @@ pub(crate) enum Event {
     /// A handler's future is finished or dropped, and its task was settled in a transaction of the
     /// handler's, which has committed.
     Completed(Settlement),
+    /// The handler of this task, which runs, wants a lease that no other task shares; answer with
+    /// [`Action::Alone`].
+    WantsAlone(TaskId),
     /// The answer to an [`Action::Exchange`], with the request.
     Exchanged { lane: Lane, request: Box<Settle>, result: Result<Settled> },
     /// The answer to an [`Action::Recall`].
@@ -127,7 +130,7 @@ pub(crate) enum Action {
     Exchange { lane: Lane, request: Box<Settle> },
     /// Ask what a claim whose reply was lost had taken; answer with [`Event::Recalled`].
     Recall(LeaseId),
-    /// Give suspects leases of their own; answer with [`Event::Isolated`].
+    /// Give tasks leases of their own; answer with [`Event::Isolated`].
     Isolate(Isolate),
     /// Look which queues have work; answer with [`Event::WorkFound`], all of them at once.
     FindWork(FindWork),
@@ -142,8 +145,12 @@ pub(crate) enum Action {
     Cancel(TaskId),
     /// Drop the future of a running task, if it lets itself be dropped.
     Drop(TaskId),
+    /// The answer to an [`Event::WantsAlone`]: what the task is held by now, or why it is not alone.
+    Alone { task: TaskId, result: Result<Lease> },
     /// Keep this lease alive.
     Hold(LeaseId),
+    /// Keep this lease of one task that runs alive, which a transaction of its handler's may lock.
+    HoldAlone(LeaseId),
     /// Do not any more.
     LetGo(LeaseId),
     /// Tell the error handler that a task was lost to another runner.
@@ -219,7 +226,8 @@ impl Machine {
             }
             Event::Gathers(gathers) => self.config.gathers = gathers,
             Event::Finished(settlement) => self.finished(settlement),
-            Event::Completed(settlement) => self.completed(&settlement),
+            Event::Completed(settlement) => self.completed(settlement),
+            Event::WantsAlone(task) => self.wants_alone(task),
             Event::Exchanged { lane, request, result } => self.exchanged(lane, *request, result),
             Event::Recalled { lease, result } => self.recalled(lease, result),
             Event::Isolated { request, result } => self.isolated(request, result),
@@ -240,7 +248,7 @@ impl Machine {
         self.advance_phase();
         self.start_tasks();
         self.release_stale();
-        self.isolate_suspects();
+        self.isolate_tasks();
         if self.trouble.is_over(now) {
             self.recall();
             self.promote();

@@ -1,4 +1,4 @@
-//! What runs: starting tasks, isolating suspects, hearing of cancels and lost leases.
+//! What runs: starting tasks, isolating those that must be alone, hearing of cancels and lost leases.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,7 +7,7 @@ use super::{
     gather::{Member, Shared},
 };
 use crate::{
-    LeaseId, QueueName, Result, Status, TaskId,
+    Error, LeaseId, QueueName, Result, Status, TaskId,
     backend::{Fate, Isolate, Lease, LeasedTask, Settlement},
 };
 
@@ -24,6 +24,10 @@ pub(super) struct Slot {
     fired: bool,
     /// The batch that it shares a slot with.
     batch: Option<Member>,
+    /// It runs, and waits for a lease of its own, under this id.
+    wants: Option<LeaseId>,
+    /// How it has ended, while nobody knows under which lease that is to be saved.
+    ended: Option<Settlement>,
 }
 
 impl Slot {
@@ -37,6 +41,8 @@ impl Slot {
             state: State::Running,
             fired: false,
             batch,
+            wants: None,
+            ended: None,
         }
     }
 }
@@ -128,16 +134,18 @@ impl Slots {
 
     /// The tasks whose handlers run.
     pub(super) fn running(&self) -> Vec<TaskId> {
-        let running = |slot: &&Slot| matches!(slot.state, State::Running);
+        let running = |slot: &&Slot| matches!(slot.state, State::Running) && slot.ended.is_none();
         let mut tasks: Vec<_> =
             self.tasks.values().filter(running).map(|slot| slot.lease.task).collect();
         tasks.sort_unstable();
         tasks
     }
 
-    /// Whether a suspect waits for its lease.
+    /// Whether a task waits for a lease of its own.
     pub(super) fn is_isolating(&self) -> bool {
-        self.tasks.values().any(|slot| matches!(slot.state, State::Suspect { .. }))
+        let waits =
+            |slot: &Slot| matches!(slot.state, State::Suspect { .. }) || slot.wants.is_some();
+        self.tasks.values().any(waits)
     }
 }
 
@@ -194,17 +202,32 @@ impl Machine {
         }
     }
 
-    /// Asks for leases of their own for suspects that have a slot, all in one request.
-    pub(super) fn isolate_suspects(&mut self) {
+    /// A transaction of the handler's is to hold the task's lease: then nothing else may be under it.
+    pub(super) fn wants_alone(&mut self, task: TaskId) {
+        let slot = self.slots.tasks.get_mut(&task);
+        let Some(slot) = slot.filter(|slot| matches!(slot.state, State::Running)) else {
+            return self.act(Action::Alone { task, result: Err(Error::LeaseLost { task }) });
+        };
+        if slot.wants.is_none() && self.holdings.is_one(slot.lease.batch) {
+            let lease = slot.lease;
+            self.act(Action::HoldAlone(lease.batch));
+            self.act(Action::Alone { task, result: Ok(lease) });
+        } else {
+            slot.wants.get_or_insert_with(self.config.new_lease);
+        }
+    }
+
+    /// Asks for leases of their own for tasks that have a slot, all in one request.
+    pub(super) fn isolate_tasks(&mut self) {
         let may = self.trouble.is_over(self.now) && self.isolations.is_over(self.now);
         if self.slots.isolating || !may {
             return;
         }
-        let suspects = self.slots.tasks.values().filter_map(|slot| match &slot.state {
+        let wanted = self.slots.tasks.values().filter_map(|slot| match &slot.state {
             State::Suspect { alone, .. } => Some((slot.lease, *alone)),
-            State::Running => None,
+            State::Running => Some((slot.lease, slot.wants?)),
         });
-        let tasks: Vec<_> = suspects.collect();
+        let tasks: Vec<_> = wanted.collect();
         if !tasks.is_empty() {
             self.slots.isolating = true;
             self.act(Action::Isolate(Isolate::new(tasks)));
@@ -221,14 +244,18 @@ impl Machine {
                     // It would be refused again, whatever else succeeds meanwhile.
                     self.isolations.failed(self.now);
                 }
+                self.tell_those_who_want(&request, &error);
                 return self.store_failed(error);
             }
         };
         self.trouble.succeeded();
         self.isolations.succeeded();
-        for ((before, _), after) in request.tasks.into_iter().zip(leases) {
+        for ((before, own), after) in request.tasks.into_iter().zip(leases) {
             let Some(slot) = self.slots.remove(before.task) else { continue };
-            let State::Suspect { mut task, since, .. } = slot.state else { continue };
+            let State::Suspect { mut task, since, .. } = slot.state else {
+                self.is_alone(slot, own, after);
+                continue;
+            };
             self.released(before.batch);
             let Some(lease) = after else {
                 self.slots.is_over(before);
@@ -238,7 +265,7 @@ impl Machine {
             task.lease = lease;
             self.slots.suspect = Some(lease);
             self.holdings.add(lease.batch, 1);
-            self.act(Action::Hold(lease.batch));
+            self.act(Action::HoldAlone(lease.batch));
             // Granted long ago, if replies were lost: it may have been taken over since.
             let is_fresh = self.now < since + self.config.lease_for;
             if matches!(self.phase, Phase::Running) && !slot.fired && is_fresh {
@@ -251,21 +278,71 @@ impl Machine {
         }
     }
 
+    /// A task that runs has the lease `after` to itself, or was lost on the way to it, if this is what
+    /// it waits for.
+    fn is_alone(&mut self, mut slot: Slot, own: LeaseId, after: Option<Lease>) {
+        let task = slot.lease.task;
+        if slot.wants != Some(own) {
+            return self.slots.insert(slot);
+        }
+        slot.wants = None;
+        let result = match after {
+            // Its end will be refused, too.
+            None => Err(Error::LeaseLost { task }),
+            Some(lease) => {
+                self.released(slot.lease.batch);
+                slot.lease = lease;
+                self.holdings.add(lease.batch, 1);
+                self.act(Action::HoldAlone(lease.batch));
+                Ok(lease)
+            }
+        };
+        let ended = slot.ended.take();
+        self.slots.insert(slot);
+        self.act(Action::Alone { task, result });
+        if let Some(settlement) = ended {
+            self.finished(settlement);
+        }
+    }
+
+    /// An isolation failed. It is tried again, for it may have happened; but those who asked for it
+    /// have a transaction open.
+    fn tell_those_who_want(&mut self, request: &Isolate, error: &Error) {
+        for (lease, _) in &request.tasks {
+            let slot = self.slots.tasks.get(&lease.task);
+            if slot.is_some_and(|slot| slot.wants.is_some() && slot.ended.is_none()) {
+                let error = if error.is_retryable() {
+                    Error::unavailable(error.to_string())
+                } else {
+                    Error::backend(error.to_string())
+                };
+                self.act(Action::Alone { task: lease.task, result: Err(error) });
+            }
+        }
+    }
+
     /// A handler's future is finished or dropped.
-    pub(super) fn finished(&mut self, settlement: Settlement) {
-        if let Some(slot) = self.leave_slot(&settlement) {
+    pub(super) fn finished(&mut self, mut settlement: Settlement) {
+        if let Some(slot) = self.slots.tasks.get_mut(&settlement.lease.task)
+            && slot.wants.is_some()
+        {
+            slot.ended = Some(settlement);
+        } else if let Some(slot) = self.leave_slot(&settlement) {
+            // Another one than the run knows, if it was isolated a moment ago.
+            settlement.lease = slot.lease;
             self.settle(settlement, slot.keyed);
         }
     }
 
     /// A handler's future is finished or dropped, and its task is settled already.
-    pub(super) fn completed(&mut self, settlement: &Settlement) {
-        if self.leave_slot(settlement).is_some() {
+    pub(super) fn completed(&mut self, mut settlement: Settlement) {
+        if let Some(slot) = self.leave_slot(&settlement) {
+            settlement.lease = slot.lease;
             if self.config.once {
                 // What ended may have enqueued more, which no claim has looked for.
                 self.claims.hint(self.now);
             }
-            self.settled(settlement, Fate::Applied { status: Status::Success });
+            self.settled(&settlement, Fate::Applied { status: Status::Success });
         }
     }
 
@@ -289,7 +366,8 @@ impl Machine {
             .slots
             .tasks
             .values()
-            .filter(|slot| slot.lease.batch == lease)
+            // One that is being isolated may have left it; the answer to that tells.
+            .filter(|slot| slot.lease.batch == lease && slot.wants.is_none())
             .map(|slot| slot.lease.task)
             .collect();
         for task in lost {

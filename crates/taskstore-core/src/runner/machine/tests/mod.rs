@@ -1,5 +1,6 @@
 //! The machine is driven by hand here: no clock, no store, no runtime.
 
+mod alone;
 mod claiming;
 mod expiry;
 mod gathering;

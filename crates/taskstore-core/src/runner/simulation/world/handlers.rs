@@ -27,6 +27,11 @@ impl World {
         }
         let takes =
             if self.random.u8(..10) == 0 { self.soon(SECOND * 10) } else { self.soon(MS * 200) };
+        if self.random.u8(..8) == 0 {
+            // Perhaps when it has ended.
+            let at = self.now + self.soon(takes * 2 + MS);
+            self.at(at, Happening::Event(life, Event::WantsAlone(task.lease.task)));
+        }
         self.at(self.now + takes, Happening::Ends(life, Box::new(task), self.now));
     }
 

@@ -35,7 +35,7 @@ impl World {
             Action::StartBatch(tasks) => {
                 tasks.into_iter().for_each(|(task, _)| self.handler_begins(life, task));
             }
-            Action::Hold(lease) => {
+            Action::Hold(lease) | Action::HoldAlone(lease) => {
                 self.living(life).map(|process| process.held.insert(lease));
             }
             Action::LetGo(lease) => {
@@ -43,7 +43,11 @@ impl World {
             }
             Action::Drop(task) => self.handler_is_dropped(life, task),
             Action::Stopped { left } => self.stopped(life, &left),
-            Action::Cancel(_) | Action::Lost(_) | Action::Expired(_) | Action::Failed(_) => {}
+            Action::Alone { .. }
+            | Action::Cancel(_)
+            | Action::Lost(_)
+            | Action::Expired(_)
+            | Action::Failed(_) => {}
             request => {
                 let at = self.now + self.latency();
                 self.at(at, Happening::Asked(life, request));
