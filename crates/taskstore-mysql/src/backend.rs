@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -13,8 +13,8 @@ use std::{
 
 use async_trait::async_trait;
 use taskstore_core::{
-    Attempt, Backend, Definition, DefinitionId, Heartbeat, LeaseId, LogLine, Queue, QueuePattern,
-    Result, Task, TaskId,
+    Attempt, Backend, Definition, DefinitionId, Error, Heartbeat, LeaseId, LogLine, Queue,
+    QueuePattern, Result, Store, Task, TaskId,
     backend::{
         Capabilities, Claim, Claimed, Control, Counted, DefinitionKey, DefinitionQuery, Enqueue,
         Enqueued, Expect, Fate, FindWork, Isolate, LateLease, Lease, LeasedTask, Migrate,
@@ -28,6 +28,7 @@ use time::UtcDateTime;
 use crate::{
     connection::{Connector, check_server},
     heartbeat::MysqlHeartbeat,
+    lent::Identity,
     migrate,
     options::MysqlOptions,
     pool::Pool,
@@ -41,6 +42,9 @@ use crate::{
 #[derive(Debug)]
 pub struct MysqlBackend {
     pool: Pool,
+    texts: Arc<Texts>,
+    /// Which database it is in, as far as it was asked.
+    identity: Mutex<Option<Identity>>,
     /// Whether `task_enqueue` is there: it needs triggers, which the server may refuse.
     plain_sql: AtomicBool,
     wakeups: Arc<Wakeups>,
@@ -57,13 +61,55 @@ impl MysqlBackend {
     pub async fn open(options: MysqlOptions) -> Result<Self> {
         let texts = Arc::new(Texts::new(&options.prefix, options.patch).watched(options.plans));
         let wakeups = Arc::new(Wakeups::default());
-        let connector = Connector::new(&options, texts)?;
+        let connector = Connector::new(&options, texts.clone())?;
         let mut session = connector.open().await?;
         check_server(&mut session).await?;
         let plain_sql = AtomicBool::new(migrate::has_plain_sql(&mut session).await?);
         let pool = Pool::new(connector, options.pool, wakeups.clone(), options.call_timeout);
         pool.give_back(session);
-        Ok(Self { pool, plain_sql, wakeups })
+        Ok(Self { pool, texts, identity: Mutex::default(), plain_sql, wakeups })
+    }
+
+    /// The backend of this store.
+    ///
+    /// # Errors
+    /// [`Invalid`](Error::Invalid) with field `store`: it has another one.
+    pub(crate) fn of(store: &Store) -> Result<&Self> {
+        let backend = store.backend().as_any().downcast_ref();
+        backend.ok_or_else(|| Error::invalid("store", "it is not one in a MySQL database"))
+    }
+
+    pub(crate) const fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(crate) const fn texts(&self) -> &Arc<Texts> {
+        &self.texts
+    }
+
+    pub(crate) const fn wakeups(&self) -> &Arc<Wakeups> {
+        &self.wakeups
+    }
+
+    /// Which database it is in, asked once.
+    pub(crate) async fn identity(&self) -> Result<Identity> {
+        let known = self.identity.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match known {
+            Some(known) => Ok(known),
+            None => self.identity_anew().await,
+        }
+    }
+
+    /// The same, asked once more.
+    pub(crate) async fn identity_anew(&self) -> Result<Identity> {
+        let found = self.pool.read("identity", &(), |s, ()| Box::pin(Identity::ask(s))).await?;
+        *self.identity.lock().unwrap_or_else(PoisonError::into_inner) = Some(found.clone());
+        Ok(found)
+    }
+
+    /// Whether people can enqueue with plain SQL.
+    pub(crate) fn has_plain_sql(&self) -> bool {
+        self.plain_sql.load(Ordering::Relaxed)
     }
 }
 

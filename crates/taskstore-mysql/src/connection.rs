@@ -62,7 +62,7 @@ impl Connector {
     }
 
     /// Opens one, ready to work.
-    pub(crate) async fn open(&self) -> Result<Session> {
+    pub(crate) async fn open(&self) -> Result<Session<'static>> {
         let open = async {
             let mut conn = self.connect().await.map_err(at_connect)?;
             conn.query_drop(SETUP).await.mapped()?;
@@ -89,7 +89,7 @@ impl Connector {
 }
 
 /// Refuses servers on which the statements would not mean what they say.
-pub(crate) async fn check_server(session: &mut Session) -> Result<()> {
+pub(crate) async fn check_server(session: &mut Session<'_>) -> Result<()> {
     let (version, comment, innodb) = session.server().await?;
     refuse(&version, &comment, &innodb)
         .map_or(Ok(()), |why| Err(Error::invalid("url", format!("the server is {version}: {why}"))))

@@ -237,7 +237,7 @@ impl LeasedRow {
 
 /// The keys of tasks inside the database; also which of them are there.
 pub(crate) async fn seqs_of(
-    session: &mut Session,
+    session: &mut Session<'_>,
     ids: impl Iterator<Item = TaskId>,
 ) -> Result<HashMap<TaskId, i64>> {
     let mut ids: Vec<_> = ids.collect();

@@ -71,6 +71,39 @@ pub(crate) fn is_duplicate(error: &Error) -> bool {
     code(error) == Some(DUPLICATE)
 }
 
+/// A unique key is asked for that somebody has in a transaction which is still open.
+#[derive(Debug, thiserror::Error)]
+#[error("the unique key is held by a transaction that is still open")]
+struct KeyBusy;
+
+/// Of the error of a statement that does not wait for a lock: whether it would have to.
+pub(crate) fn or_key_busy(error: Error) -> Error {
+    match code(&error) {
+        Some(1205 | 3572) => Error::unavailable(KeyBusy),
+        _ => error,
+    }
+}
+
+/// Whether a key was busy.
+pub(crate) fn is_key_busy(error: &Error) -> bool {
+    matches!(error, Error::Unavailable { source } if source.is::<KeyBusy>())
+}
+
+/// Whether a savepoint was not there: no transaction is open, or the server has rolled it back.
+pub(crate) fn is_no_savepoint(error: &Error) -> bool {
+    code(error) == Some(1305)
+}
+
+/// Whether it has no table of that name, or no database selected at all.
+pub(crate) fn is_not_there(error: &Error) -> bool {
+    matches!(error, Error::Schema { .. }) || code(error) == Some(1046)
+}
+
+/// Whether the transaction was begun as one that only reads.
+pub(crate) fn is_read_only(error: &Error) -> bool {
+    code(error) == Some(1792)
+}
+
 /// Whether the connection is of no more use: the error is not one that the server answered with,
 /// which leaves it as it was.
 pub(crate) fn is_broken(error: &Error) -> bool {
@@ -155,5 +188,7 @@ mod tests {
         assert!(is_once_more(&of(1213)) && !is_broken(&of(1213)));
         assert!(!is_once_more(&of(1053)) && is_broken(&of(1053)));
         assert!(is_duplicate(&of(1062)));
+        assert!(is_key_busy(&or_key_busy(of(3572))) && is_key_busy(&or_key_busy(of(1205))));
+        assert!(!is_key_busy(&or_key_busy(of(1213))));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 /// The connection that keeps leases alive.
 #[derive(Debug)]
 pub(crate) struct MysqlHeartbeat {
-    session: Session,
+    session: Session<'static>,
 }
 
 impl MysqlHeartbeat {

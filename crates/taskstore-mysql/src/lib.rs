@@ -17,13 +17,21 @@
 //! # }
 //! ```
 //!
-//! Architecture invariant: no type of the driver is part of this crate's public face.
+//! # In a transaction of yours
+//!
+//! [`Within`] enqueues inside a transaction of the caller's, [`CompleteWithin`] ends a handler's task
+//! inside one of the handler's, and [`ToSql`] gives the statement to whoever has another driver.
+//!
+//! Architecture invariant: no type of the driver is part of this crate's public face, but for these
+//! helpers, which take the caller's own connection: that of [`mysql_async`], as it is named here, too.
 
 mod backend;
 mod connection;
 mod convert;
 mod error;
 mod heartbeat;
+mod lent;
+mod link;
 mod migrate;
 mod options;
 mod pool;
@@ -31,11 +39,16 @@ mod read;
 mod session;
 mod sql;
 mod tls;
+mod to_sql;
 mod url;
 mod wakeup;
+mod within;
 mod write;
 
 pub use backend::MysqlBackend;
+pub use mysql_async;
 pub use options::MysqlOptions;
 #[doc(hidden)]
 pub use sql::PlanStep;
+pub use to_sql::ToSql;
+pub use within::{CompleteWithin, Within};

@@ -68,7 +68,10 @@ struct Applied {
 }
 
 /// Applies, reverts or plans. Of two processes one waits and then finds nothing to do.
-pub(crate) async fn migrate(session: &mut Session, request: &Migrate) -> Result<MigrationReport> {
+pub(crate) async fn migrate(
+    session: &mut Session<'_>,
+    request: &Migrate,
+) -> Result<MigrationReport> {
     if request.dry_run {
         return plan(session, request.target).await;
     }
@@ -92,12 +95,12 @@ pub(crate) async fn migrate(session: &mut Session, request: &Migrate) -> Result<
 /// The name of the lock that a migration holds, as SQL: one for each database and prefix. On a
 /// cluster it is each node's own; but then two at once do the same twice, which every statement allows.
 /// Not by MD5, which MySQL 9.6 no longer has.
-fn lock_name(session: &Session) -> String {
+fn lock_name(session: &Session<'_>) -> String {
     let prefix = session.texts().prefix();
     format!("CONCAT('taskstore {prefix} ',LEFT(SHA2(DATABASE(),256),32))")
 }
 
-async fn lock(session: &mut Session) -> Result<()> {
+async fn lock(session: &mut Session<'_>) -> Result<()> {
     let ask = format!("SELECT GET_LOCK({},{})", lock_name(session), LOCK_WAIT_MAX.as_secs());
     let got = session.ask(&ask, |row| row.get::<Option<i64>>(0)).await?;
     if got == [Some(1)] {
@@ -106,7 +109,7 @@ async fn lock(session: &mut Session) -> Result<()> {
     Err(Error::unavailable(format!("another migration did not end within {LOCK_WAIT_MAX:?}")))
 }
 
-async fn run(session: &mut Session, mut report: MigrationReport) -> Result<MigrationReport> {
+async fn run(session: &mut Session<'_>, mut report: MigrationReport) -> Result<MigrationReport> {
     let mut rest = report.sql.iter();
     while let Some(sql) = rest.next() {
         match session.run(sql).await {
@@ -128,7 +131,7 @@ async fn run(session: &mut Session, mut report: MigrationReport) -> Result<Migra
     Ok(report)
 }
 
-async fn plan(session: &mut Session, target: MigrateTo) -> Result<MigrationReport> {
+async fn plan(session: &mut Session<'_>, target: MigrateTo) -> Result<MigrationReport> {
     let applied = read_book(session).await?;
     match target {
         MigrateTo::Latest => up(session.texts(), applied),
@@ -185,7 +188,7 @@ fn down(texts: &Texts, applied: Option<Vec<Applied>>) -> Result<MigrationReport>
 }
 
 /// Whether this code can work with the tables that are there.
-pub(crate) async fn check(session: &mut Session) -> Result<()> {
+pub(crate) async fn check(session: &mut Session<'_>) -> Result<()> {
     let applied = read_book(session).await?.ok_or_else(no_tables)?;
     check_compatible(&applied)?;
     match newest(&applied) {
@@ -200,7 +203,7 @@ pub(crate) async fn check(session: &mut Session) -> Result<()> {
 }
 
 /// Whether people can enqueue with plain SQL.
-pub(crate) async fn has_plain_sql(session: &mut Session) -> Result<bool> {
+pub(crate) async fn has_plain_sql(session: &mut Session<'_>) -> Result<bool> {
     let sql = session.texts().prepare("plain_sql", "SELECT 1 FROM task_enqueue LIMIT 0;");
     match session.ask(&sql, |_| Ok(())).await {
         Ok(_) => Ok(true),
@@ -234,7 +237,7 @@ fn check_compatible(applied: &[Applied]) -> Result<()> {
 }
 
 /// What the book says; `None`: there is no book.
-async fn read_book(session: &mut Session) -> Result<Option<Vec<Applied>>> {
+async fn read_book(session: &mut Session<'_>) -> Result<Option<Vec<Applied>>> {
     let sql = session.texts().prepare(
         "migrations",
         "SELECT version,checksum,compatible_from FROM task_migration ORDER BY version;",

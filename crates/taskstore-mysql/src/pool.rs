@@ -17,13 +17,15 @@ use tokio::sync::Semaphore;
 
 use crate::{
     connection::Connector,
-    error::{is_broken, is_once_more},
+    error::{is_broken, is_key_busy, is_once_more},
     session::Session,
     wakeup::Wakeups,
 };
 
 /// How often a transaction is tried that loses against others.
 const TRIES_MAX: u32 = 10;
+/// How soon, at first, a key is asked for again that somebody has in an open transaction.
+const KEY_WAIT: Duration = Duration::from_millis(10);
 /// A connection that nobody has used for so long may have been cut on the way.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
@@ -52,7 +54,7 @@ impl Kind {
 /// The connections of a store.
 pub(crate) struct Pool {
     connector: Connector,
-    idle: Mutex<Vec<(Session, Instant)>>,
+    idle: Mutex<Vec<(Session<'static>, Instant)>>,
     permits: Semaphore,
     wakeups: Arc<Wakeups>,
     call_timeout: Duration,
@@ -90,7 +92,7 @@ impl Pool {
         &self,
         call: &'static str,
         request: &Q,
-        work: for<'s> fn(&'s mut Session, &'s Q) -> Work<'s, T>,
+        work: for<'s> fn(&'s mut Session<'static>, &'s Q) -> Work<'s, T>,
     ) -> Result<T> {
         self.transaction(Kind::Write, call, request, work).await
     }
@@ -100,7 +102,7 @@ impl Pool {
         &self,
         call: &'static str,
         request: &Q,
-        work: for<'s> fn(&'s mut Session, &'s Q) -> Work<'s, T>,
+        work: for<'s> fn(&'s mut Session<'static>, &'s Q) -> Work<'s, T>,
     ) -> Result<T> {
         self.transaction(Kind::Read, call, request, work).await
     }
@@ -110,12 +112,17 @@ impl Pool {
         kind: Kind,
         call: &'static str,
         request: &Q,
-        work: for<'s> fn(&'s mut Session, &'s Q) -> Work<'s, T>,
+        work: for<'s> fn(&'s mut Session<'static>, &'s Q) -> Work<'s, T>,
     ) -> Result<T> {
         let done = async {
-            let mut tries = 1;
+            let (mut tries, mut waits) = (1, 0);
             loop {
                 match self.once(kind, request, work).await {
+                    Err(error) if is_key_busy(&error) => {
+                        // Without a connection meanwhile: it may take as long as the holder likes.
+                        waits = (waits + 1).min(10);
+                        tokio::time::sleep(KEY_WAIT * waits).await;
+                    }
                     Err(error) if is_once_more(&error) && tries < TRIES_MAX => {
                         tracing::debug!(%error, call, tries, "a transaction is done anew");
                         tokio::time::sleep(Duration::from_millis(u64::from(tries) * 2)).await;
@@ -135,7 +142,7 @@ impl Pool {
         &self,
         kind: Kind,
         request: &Q,
-        work: for<'s> fn(&'s mut Session, &'s Q) -> Work<'s, T>,
+        work: for<'s> fn(&'s mut Session<'static>, &'s Q) -> Work<'s, T>,
     ) -> Result<T> {
         let _permit = self.permits.acquire().await.map_err(Error::unavailable)?;
         let mut session = self.begin(kind).await?;
@@ -163,7 +170,7 @@ impl Pool {
 
     /// A connection in a new transaction. One that was cut while it was idle is replaced: nothing was
     /// asked of it yet.
-    async fn begin(&self, kind: Kind) -> Result<Session> {
+    async fn begin(&self, kind: Kind) -> Result<Session<'static>> {
         while let Some(mut session) = self.take_idle() {
             match session.run(kind.begin()).await {
                 Ok(()) => return Ok(session),
@@ -175,14 +182,14 @@ impl Pool {
         Ok(session)
     }
 
-    fn take_idle(&self) -> Option<Session> {
+    fn take_idle(&self) -> Option<Session<'static>> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.retain(|(_, since)| since.elapsed() < IDLE_MAX);
         idle.pop().map(|(session, _)| session)
     }
 
     /// Makes an idle connection of one that is in no transaction.
-    pub(crate) fn give_back(&self, session: Session) {
+    pub(crate) fn give_back(&self, session: Session<'static>) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push((session, Instant::now()));
     }

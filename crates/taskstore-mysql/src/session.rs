@@ -2,16 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
-use driver::{
-    Params, Value,
-    prelude::{FromValue, Queryable},
-};
+use driver::{Params, Value, prelude::FromValue};
 use mysql_async as driver;
 use taskstore_core::{Error, Result, clock};
 use time::UtcDateTime;
 
 use crate::{
     error::Mapped,
+    link::{Answer, Link},
     sql::{PlanStep, SIZES, Sql, Texts},
     wakeup::News,
 };
@@ -27,13 +25,21 @@ macro_rules! values {
 pub(crate) use values;
 
 /// A connection at work.
-pub(crate) struct Session {
-    conn: driver::Conn,
+pub(crate) struct Session<'c> {
+    conn: Conn<'c>,
     texts: Arc<Texts>,
     news: News,
+    last_id: Option<u64>,
 }
 
-impl fmt::Debug for Session {
+/// Whose connection it is.
+enum Conn<'c> {
+    Own(driver::Conn),
+    /// A caller's, in a transaction of the caller's.
+    Lent(&'c mut dyn Link),
+}
+
+impl fmt::Debug for Session<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session").finish_non_exhaustive()
     }
@@ -71,9 +77,22 @@ impl Row {
     }
 }
 
-impl Session {
+impl Session<'static> {
     pub(crate) fn new(conn: driver::Conn, texts: Arc<Texts>) -> Self {
-        Self { conn, texts, news: News::default() }
+        Self { conn: Conn::Own(conn), texts, news: News::default(), last_id: None }
+    }
+}
+
+impl<'c> Session<'c> {
+    /// On a connection of a caller's.
+    pub(crate) fn lent(link: &'c mut dyn Link, texts: Arc<Texts>) -> Self {
+        Self { conn: Conn::Lent(link), texts, news: News::default(), last_id: None }
+    }
+
+    /// Whether it is in a transaction of a caller's: at whatever isolation level, and open for as long
+    /// as the caller likes.
+    pub(crate) const fn is_lent(&self) -> bool {
+        matches!(self.conn, Conn::Lent(_))
     }
 
     /// The texts that its statements are prepared from.
@@ -84,9 +103,13 @@ impl Session {
     /// Runs a statement that changes rows; answers how many.
     pub(crate) async fn execute(&mut self, sql: Sql, values: Vec<Value>) -> Result<u64> {
         let texts = self.texts.clone();
-        self.explain(texts.get(sql), &values).await?;
-        self.conn.exec_drop(texts.get(sql), params(values)).await.mapped()?;
-        Ok(self.conn.affected_rows())
+        self.exec(texts.get(sql), values).await.map(|answer| answer.changed)
+    }
+
+    /// The key that the last statement to store rows made for its first.
+    pub(crate) fn last_id(&self) -> Result<i64> {
+        let id = self.last_id.and_then(|id| i64::try_from(id).ok());
+        id.ok_or_else(|| Error::backend("the server made no key"))
     }
 
     /// Runs a statement that stores a row for all of these, as few at a time as there must be;
@@ -109,9 +132,9 @@ impl Session {
                 .map_or((SIZES.len() - 1, 1), |(at, &size)| (at, size));
             let (now, later) = rest.split_at(size.min(rest.len()));
             let values: Vec<Value> = now.iter().flatten().cloned().collect();
-            self.explain(texts.sized(sql, at), &values).await?;
-            self.conn.exec_drop(texts.sized(sql, at), params(values)).await.mapped()?;
-            changed += self.conn.affected_rows();
+            let answer = self.exec(texts.sized(sql, at), values).await?;
+            self.last_id = answer.last_id;
+            changed += answer.changed;
             rest = later;
         }
         Ok(changed)
@@ -125,10 +148,8 @@ impl Session {
         read: impl FnOnce(&Row) -> Result<R>,
     ) -> Result<Option<R>> {
         let texts = self.texts.clone();
-        self.explain(texts.get(sql), &values).await?;
-        let row: Option<driver::Row> =
-            self.conn.exec_first(texts.get(sql), params(values)).await.mapped()?;
-        row.map(|row| read(&Row(row))).transpose()
+        let rows = self.exec(texts.get(sql), values).await?.rows;
+        rows.into_iter().next().map(|row| read(&Row(row))).transpose()
     }
 
     /// Whether a query finds a row.
@@ -144,9 +165,7 @@ impl Session {
         mut read: impl FnMut(&Row) -> Result<R>,
     ) -> Result<Vec<R>> {
         let texts = self.texts.clone();
-        self.explain(texts.get(sql), &values).await?;
-        let rows: Vec<driver::Row> =
-            self.conn.exec(texts.get(sql), params(values)).await.mapped()?;
+        let rows = self.exec(texts.get(sql), values).await?.rows;
         rows.into_iter().map(|row| read(&Row(row))).collect()
     }
 
@@ -183,24 +202,35 @@ impl Session {
         values: Vec<Value>,
         mut read: impl FnMut(&Row) -> Result<R>,
     ) -> Result<Vec<R>> {
-        self.explain(text, &values).await?;
-        let rows: Vec<driver::Row> = self.conn.exec(text, params(values)).await.mapped()?;
+        let rows = self.exec(text, values).await?.rows;
         rows.into_iter().map(|row| read(&Row(row))).collect()
+    }
+
+    async fn exec(&mut self, text: &str, values: Vec<Value>) -> Result<Answer> {
+        self.explain(text, &values).await?;
+        self.link().exec(text, params(values)).await.mapped()
+    }
+
+    fn link(&mut self) -> &mut dyn Link {
+        match &mut self.conn {
+            Conn::Own(conn) => conn,
+            Conn::Lent(link) => *link,
+        }
     }
 
     /// Runs a text of this crate's own that is not prepared: migrations, and the bounds of
     /// transactions.
     pub(crate) async fn run(&mut self, text: &str) -> Result<()> {
-        self.conn.query_drop(text).await.mapped()
+        self.link().query(text).await.mapped().map(drop)
     }
 
-    /// The same, for its rows.
+    /// The same, for its rows: of all statements, if it is several.
     pub(crate) async fn ask<R>(
         &mut self,
         text: &str,
         mut read: impl FnMut(&Row) -> Result<R>,
     ) -> Result<Vec<R>> {
-        let rows: Vec<driver::Row> = self.conn.query(text).await.mapped()?;
+        let rows = self.link().query(text).await.mapped()?;
         rows.into_iter().map(|row| read(&Row(row))).collect()
     }
 
@@ -224,8 +254,7 @@ impl Session {
     async fn explain(&mut self, text: &str, values: &[Value]) -> Result<()> {
         let Some(plans) = self.texts.plans() else { return Ok(()) };
         let explain = format!("EXPLAIN FORMAT=TRADITIONAL {text}");
-        let rows: Vec<driver::Row> =
-            self.conn.exec(explain, params(values.to_vec())).await.mapped()?;
+        let rows = self.link().exec(&explain, params(values.to_vec())).await.mapped()?.rows;
         let step = |row: &driver::Row| {
             let said = |name| row.get::<Option<String>, _>(name).flatten().unwrap_or_default();
             PlanStep {

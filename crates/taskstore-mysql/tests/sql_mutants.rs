@@ -85,6 +85,15 @@ mutants! {
         ["queue::given_priorities_when_listed_then_the_oldest_ready_is_found_at_any"];
     "log": "g.turn,g.n LIMIT" => "g.turn DESC,g.n LIMIT", "A log begins with the last attempt."
         ["control::given_a_requeue_when_looked_at_then_earlier_attempts_and_lines_are_kept"];
+    "lease_lock_list": " FOR UPDATE;" => ";",
+        "A handler's transaction looks for its lease in a snapshot that is older than the lease."
+        ["complete::given_a_batch_when_one_completes_itself_then_its_neighbours_end_as_ever"];
+    "record_lock": " FOR UPDATE;" => ";",
+        "A handler's transaction looks for the turn of its task in a snapshot that is older than the turn."
+        ["complete::given_a_batch_when_one_completes_itself_then_its_neighbours_end_as_ever"];
+    "enqueue_plain": "expires_in,expires_at" => "expires_at,expires_in",
+        "The statement for other drivers takes a length of time for a time."
+        ["within::given_every_option_when_enqueued_by_sql_then_it_is_a_task_like_any_other"];
     "list": "c.task<?" => "c.task<=?", "A page begins with the last task of the one before."
         ["query::given_many_tasks_when_paged_then_each_comes_once_in_every_order"];
 }

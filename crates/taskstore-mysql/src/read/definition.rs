@@ -14,7 +14,7 @@ use crate::{
 
 /// The definition with this key.
 pub(crate) async fn definition(
-    session: &mut Session,
+    session: &mut Session<'_>,
     key: &DefinitionKey,
 ) -> Result<Option<Definition>> {
     match key {
@@ -29,7 +29,7 @@ pub(crate) async fn definition(
 
 /// A page of definitions, in the order of their ids, which is that of their making.
 pub(crate) async fn definitions(
-    session: &mut Session,
+    session: &mut Session<'_>,
     query: &DefinitionQuery,
 ) -> Result<Page<Definition>> {
     let after = match &query.after {

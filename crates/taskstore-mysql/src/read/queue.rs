@@ -22,7 +22,7 @@ use crate::{
 const AT_ONCE: usize = 64;
 
 /// Which queues have something ready, and when the next task of any is due.
-pub(crate) async fn find_work(session: &mut Session, request: &FindWork) -> Result<WorkFound> {
+pub(crate) async fn find_work(session: &mut Session<'_>, request: &FindWork) -> Result<WorkFound> {
     let now = session.now(request.now).await?;
     let mut found = WorkFound {
         due_in: next_due(session).await?.map(|at| until(at, now)),
@@ -48,13 +48,13 @@ pub(crate) async fn find_work(session: &mut Session, request: &FindWork) -> Resu
 }
 
 /// When the next task of any queue is due.
-pub(crate) async fn next_due(session: &mut Session) -> Result<Option<i64>> {
+pub(crate) async fn next_due(session: &mut Session<'_>) -> Result<Option<i64>> {
     let due = session.first(Sql::NextDue, Vec::new(), |row| row.get::<Option<i64>>(0)).await?;
     Ok(due.flatten())
 }
 
 /// A page of queues.
-pub(crate) async fn queues(session: &mut Session, query: &QueueQuery) -> Result<Page<Queue>> {
+pub(crate) async fn queues(session: &mut Session<'_>, query: &QueueQuery) -> Result<Page<Queue>> {
     let after = query.check()?;
     let now = session.now(query.now).await?;
     let running = Tally::read(session, Sql::QueuesRunning).await?;
@@ -103,7 +103,7 @@ fn name(row: &Row) -> Result<QueueName> {
 
 /// Some names after this one, in their order; none: there are no more.
 async fn next_names(
-    session: &mut Session,
+    session: &mut Session<'_>,
     sql: Sql,
     after: Option<&QueueName>,
 ) -> Result<Vec<QueueName>> {
@@ -116,7 +116,7 @@ async fn next_names(
 
 /// So many names after this one, or all that there are.
 async fn names(
-    session: &mut Session,
+    session: &mut Session<'_>,
     sql: Sql,
     after: Option<&QueueName>,
     enough: usize,
@@ -138,7 +138,7 @@ type Waiting = (Counted, Counted, bool);
 const NOTHING: Waiting = (Counted::Exactly(0), Counted::Exactly(0), false);
 
 async fn waiting(
-    session: &mut Session,
+    session: &mut Session<'_>,
     queues: &[QueueName],
     each: u64,
 ) -> Result<HashMap<QueueName, Waiting>> {
@@ -166,7 +166,10 @@ fn counted(seen: i64, at_most: u64) -> Counted {
 
 /// When the task of each of these queues is due that is due longest, among the heads of the most
 /// urgent priorities. Queues that have nothing ready are left out.
-async fn oldest(session: &mut Session, queues: &[QueueName]) -> Result<HashMap<QueueName, i64>> {
+async fn oldest(
+    session: &mut Session<'_>,
+    queues: &[QueueName],
+) -> Result<HashMap<QueueName, i64>> {
     let mut oldest: HashMap<QueueName, i64> = HashMap::new();
     for some in queues.chunks(AT_ONCE) {
         let mut rest: Vec<(QueueName, i64)> =
@@ -199,7 +202,7 @@ struct Tally {
 }
 
 impl Tally {
-    async fn read(session: &mut Session, sql: Sql) -> Result<Self> {
+    async fn read(session: &mut Session<'_>, sql: Sql) -> Result<Self> {
         let limit = count(QUEUE_TASKS_MAX + 1);
         let read = |row: &Row| Ok((name(row)?, row.get::<u64>(1)?));
         let by_queue: HashMap<_, _> =

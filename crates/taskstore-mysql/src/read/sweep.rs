@@ -65,7 +65,7 @@ impl Found {
 }
 
 /// Looks on from where the last look ended.
-pub(crate) async fn sweep(session: &mut Session, request: &Sweep) -> Result<Found> {
+pub(crate) async fn sweep(session: &mut Session<'_>, request: &Sweep) -> Result<Found> {
     if session.finds(Sql::LeaseFind, values![&lease_key(request.lease)[..]]).await? {
         return Err(Error::already_exists("lease", &request.lease));
     }
@@ -94,7 +94,7 @@ pub(crate) async fn sweep(session: &mut Session, request: &Sweep) -> Result<Foun
 }
 
 async fn look_at_ready(
-    session: &mut Session,
+    session: &mut Session<'_>,
     after: &PlaceRow,
     limit: i64,
     found: &mut Found,
@@ -111,7 +111,7 @@ async fn look_at_ready(
 }
 
 async fn look_at_later(
-    session: &mut Session,
+    session: &mut Session<'_>,
     after: (i64, i64),
     limit: i64,
     found: &mut Found,
@@ -129,7 +129,7 @@ async fn look_at_later(
 
 /// Where to go on, unless all was seen.
 async fn look_at_records(
-    session: &mut Session,
+    session: &mut Session<'_>,
     after: i64,
     limit: i64,
     found: &mut Found,
@@ -163,7 +163,7 @@ fn read(row: &Row, ready: bool) -> Result<(PlaceRow, Option<Wrong>)> {
 }
 
 /// What is wrong with exactly this row; `None` also when it is gone.
-pub(crate) async fn wrong_with(session: &mut Session, row: &PlaceRow) -> Result<Option<Wrong>> {
+pub(crate) async fn wrong_with(session: &mut Session<'_>, row: &PlaceRow) -> Result<Option<Wrong>> {
     // The first row after the one before it.
     let before = row.task.saturating_sub(1);
     let found = if row.ready {

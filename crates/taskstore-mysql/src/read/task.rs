@@ -85,7 +85,7 @@ fn holder(owner: &str, claimed_at: i64, beat_at: i64) -> Result<Holder> {
 }
 
 /// A task, also a soft-deleted one.
-pub(crate) async fn task(session: &mut Session, id: TaskId) -> Result<Option<Task>> {
+pub(crate) async fn task(session: &mut Session<'_>, id: TaskId) -> Result<Option<Task>> {
     let read = |row: &Row| {
         let holder = row.maybe_text(26)?.map(|text| one_holder(&text)).transpose()?;
         Ok(TaskRow::read(row)?.held_by(holder))
@@ -103,7 +103,7 @@ fn one_holder(text: &str) -> Result<Holder> {
 }
 
 /// The tasks with these keys inside the database, in this order.
-pub(super) async fn tasks(session: &mut Session, seqs: &[i64]) -> Result<Vec<Task>> {
+pub(super) async fn tasks(session: &mut Session<'_>, seqs: &[i64]) -> Result<Vec<Task>> {
     let rows = session.all(Sql::TaskBySeq, values![array(seqs)], TaskRow::read).await?;
     let any_runs = rows.iter().any(|row| row.runs);
     let mut holders = if any_runs { holders(session).await? } else { HashMap::new() };
@@ -116,7 +116,7 @@ pub(super) async fn tasks(session: &mut Session, seqs: &[i64]) -> Result<Vec<Tas
 }
 
 /// The ids of the tasks with these keys inside the database, in this order.
-pub(super) async fn ids(session: &mut Session, seqs: &[i64]) -> Result<Vec<TaskId>> {
+pub(super) async fn ids(session: &mut Session<'_>, seqs: &[i64]) -> Result<Vec<TaskId>> {
     let read = |row: &Row| Ok((row.get::<i64>(0)?, row.text(1)?.parse::<TaskId>()?));
     let rows = session.all(Sql::TaskIdBySeq, values![array(seqs)], read).await?;
     let by_seq: HashMap<i64, TaskId> = rows.into_iter().collect();
@@ -129,7 +129,7 @@ fn array(seqs: &[i64]) -> String {
 }
 
 /// Every holder, by the task's key and the turn of the claim.
-async fn holders(session: &mut Session) -> Result<HashMap<(i64, i64), Holder>> {
+async fn holders(session: &mut Session<'_>) -> Result<HashMap<(i64, i64), Holder>> {
     let rows = session
         .all(Sql::Holders, Vec::new(), |row| {
             let key = (row.get(0)?, row.get(1)?);
@@ -140,7 +140,7 @@ async fn holders(session: &mut Session) -> Result<HashMap<(i64, i64), Holder>> {
 }
 
 /// How the attempts of a task ended, the oldest first.
-pub(crate) async fn attempts(session: &mut Session, id: TaskId) -> Result<Vec<Attempt>> {
+pub(crate) async fn attempts(session: &mut Session<'_>, id: TaskId) -> Result<Vec<Attempt>> {
     let record = session
         .first(Sql::AttemptsRecord, values![id.to_string()], |row| {
             let key: (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -182,7 +182,7 @@ fn attempt(row: &Row) -> Result<Attempt> {
 
 /// The log of a task, the oldest line first.
 pub(crate) async fn log(
-    session: &mut Session,
+    session: &mut Session<'_>,
     id: TaskId,
     skip: u64,
     limit: u32,

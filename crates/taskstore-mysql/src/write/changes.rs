@@ -39,7 +39,7 @@ impl Changes {
     /// Writes all of it, in the order of locks.
     pub(crate) async fn store(
         mut self,
-        session: &mut Session,
+        session: &mut Session<'_>,
         records: impl Iterator<Item = &Record>,
         now: i64,
     ) -> Result<()> {
@@ -77,7 +77,7 @@ impl Changes {
         Ok(())
     }
 
-    fn add(&mut self, session: &mut Session, record: &Record, at: i64) -> Result<()> {
+    fn add(&mut self, session: &mut Session<'_>, record: &Record, at: i64) -> Result<()> {
         let (seq, before, now) = (record.seq, &record.before, &record.now);
         let is_live = |state: &State| matches!(state.status, 0 | 5);
         if record.purged || (is_live(before) && !is_live(now)) {
@@ -134,7 +134,7 @@ impl Changes {
     }
 }
 
-async fn delete(session: &mut Session, sql: Sql, keys: Vec<String>) -> Result<()> {
+async fn delete(session: &mut Session<'_>, sql: Sql, keys: Vec<String>) -> Result<()> {
     if keys.is_empty() {
         return Ok(());
     }

@@ -21,13 +21,13 @@ use crate::{
 const FIRST_LOOK: usize = 64;
 
 /// A claim that follows no settlement.
-pub(crate) async fn claim_alone(session: &mut Session, request: &Claim) -> Result<Claimed> {
+pub(crate) async fn claim_alone(session: &mut Session<'_>, request: &Claim) -> Result<Claimed> {
     let now = session.now(request.now).await?;
     claim(session, request, now).await
 }
 
 /// Leases ready tasks under a lease id that was never used.
-pub(crate) async fn claim(session: &mut Session, claim: &Claim, now: i64) -> Result<Claimed> {
+pub(crate) async fn claim(session: &mut Session<'_>, claim: &Claim, now: i64) -> Result<Claimed> {
     if LeaseRow::find(session, claim.lease).await?.is_some() {
         return Err(Error::already_exists("lease", &claim.lease));
     }
@@ -59,7 +59,7 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    pub(crate) async fn read(session: &mut Session) -> Result<Self> {
+    pub(crate) async fn read(session: &mut Session<'_>) -> Result<Self> {
         let read = |row: &Row| {
             let id = row.get::<String>(1)?.parse()?;
             Ok((row.get(0)?, (id, row.get::<i64>(2)? == 0)))
@@ -115,7 +115,12 @@ struct Head {
 
 impl Taking<'_> {
     /// Takes at most `room` tasks from one queue.
-    async fn take(&mut self, session: &mut Session, queue: &QueueName, room: usize) -> Result<()> {
+    async fn take(
+        &mut self,
+        session: &mut Session<'_>,
+        queue: &QueueName,
+        room: usize,
+    ) -> Result<()> {
         if session.finds(Sql::QueuePaused, values![queue.as_str()]).await? {
             return Ok(());
         }
@@ -132,7 +137,7 @@ impl Taking<'_> {
     /// their record, parameters or definition by hand. The sweep finds their tasks.
     async fn take_head(
         &mut self,
-        session: &mut Session,
+        session: &mut Session<'_>,
         queue: &QueueName,
         room: usize,
     ) -> Result<usize> {
@@ -169,7 +174,7 @@ impl Taking<'_> {
 
     async fn lock_head(
         &self,
-        session: &mut Session,
+        session: &mut Session<'_>,
         queue: &QueueName,
         room: usize,
     ) -> Result<Vec<Head>> {
@@ -218,7 +223,7 @@ impl Taking<'_> {
 }
 
 /// Whoever deletes the row has the task.
-async fn remove(session: &mut Session, queue: &QueueName, heads: &[Head]) -> Result<()> {
+async fn remove(session: &mut Session<'_>, queue: &QueueName, heads: &[Head]) -> Result<()> {
     if heads.is_empty() {
         return Ok(());
     }
@@ -237,7 +242,7 @@ async fn remove(session: &mut Session, queue: &QueueName, heads: &[Head]) -> Res
 }
 
 async fn lease_them(
-    session: &mut Session,
+    session: &mut Session<'_>,
     claim: &Claim,
     taken: Vec<Taken>,
     now: i64,
@@ -262,7 +267,7 @@ async fn lease_them(
 }
 
 /// What is leased under this id, in claim order.
-pub(crate) async fn recall(session: &mut Session, lease: LeaseId) -> Result<Vec<LeasedTask>> {
+pub(crate) async fn recall(session: &mut Session<'_>, lease: LeaseId) -> Result<Vec<LeasedTask>> {
     let now = session.now(None).await?;
     // Locked, so that it comes after a claim whose answer nobody waits for any more.
     LeaseRow::lock_all(session, [lease].into_iter()).await?;

@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// Makes a move with each task, in the order of the request.
-pub(crate) async fn control(session: &mut Session, request: &Control) -> Result<Vec<Outcome>> {
+pub(crate) async fn control(session: &mut Session<'_>, request: &Control) -> Result<Vec<Outcome>> {
     let seqs = seqs_of(session, request.ids.iter().copied()).await?;
     if seqs.is_empty() {
         return Ok(vec![Outcome::Missing; request.ids.len()]);
@@ -54,7 +54,7 @@ pub(crate) async fn control(session: &mut Session, request: &Control) -> Result<
 }
 
 /// Where the active ones are. From here on they stay there until the end of the transaction.
-async fn place_all(session: &mut Session, records: &mut BTreeMap<i64, Record>) -> Result<()> {
+async fn place_all(session: &mut Session<'_>, records: &mut BTreeMap<i64, Record>) -> Result<()> {
     let active = records.values().filter(|record| record.now.status == 0);
     let spots: Vec<_> = active.map(Record::spot).collect::<Result<_>>()?;
     let places = find_places(session, &spots.iter().collect::<Vec<_>>()).await?;
@@ -144,8 +144,8 @@ impl Record {
 }
 
 /// A task to make a move with.
-struct Subject<'a> {
-    session: &'a mut Session,
+struct Subject<'a, 'c> {
+    session: &'a mut Session<'c>,
     record: &'a mut Record,
     changes: &'a mut Changes,
     /// Whether a definition was deleted for good, as far as it was asked.
@@ -153,7 +153,7 @@ struct Subject<'a> {
     now: i64,
 }
 
-impl Subject<'_> {
+impl Subject<'_, '_> {
     async fn make(&mut self, request: &Control) -> Result<Outcome> {
         let now = &self.record.now;
         let wants_deleted = matches!(request.to, Move::Restore);

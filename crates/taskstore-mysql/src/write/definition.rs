@@ -16,7 +16,7 @@ use crate::{
 
 /// Stores a definition, if it is as the caller believes.
 pub(crate) async fn put_definition(
-    session: &mut Session,
+    session: &mut Session<'_>,
     definition: &Definition,
     expect: Expect,
 ) -> Result<()> {
@@ -53,7 +53,7 @@ pub(crate) async fn put_definition(
 }
 
 /// Removes a definition that no live task needs. Its row stays for the tasks that have ended.
-pub(crate) async fn delete_definition(session: &mut Session, id: DefinitionId) -> Result<()> {
+pub(crate) async fn delete_definition(session: &mut Session<'_>, id: DefinitionId) -> Result<()> {
     let Some(Known { seq, .. }) = lock(session, id).await? else {
         return Err(Error::not_found("task definition", &id));
     };
@@ -74,7 +74,7 @@ struct Known {
 }
 
 /// Locks a definition, unless it was deleted for good.
-async fn lock(session: &mut Session, id: DefinitionId) -> Result<Option<Known>> {
+async fn lock(session: &mut Session<'_>, id: DefinitionId) -> Result<Option<Known>> {
     let known = session
         .first(Sql::DefinitionLock, values![id.to_string()], |row| {
             let known = Known { seq: row.get(0)?, updated_at: row.get(1)? };
@@ -85,7 +85,7 @@ async fn lock(session: &mut Session, id: DefinitionId) -> Result<Option<Known>> 
 }
 
 /// What is there already: the id, or else the alias.
-async fn taken(session: &mut Session, definition: &Definition) -> Result<Error> {
+async fn taken(session: &mut Session<'_>, definition: &Definition) -> Result<Error> {
     let id = definition.id.to_string();
     let alias = definition.alias.as_str();
     let holder = session.first(Sql::DefinitionByAlias, values![alias], |row| row.text(0)).await?;

@@ -11,29 +11,53 @@ use taskstore_core::{
 use super::place::{Arrivals, Spot};
 use crate::{
     convert::{hex, json_list, later, micros, seqs_of},
+    error::or_key_busy,
     session::{Row, Session, values},
     sql::Sql,
 };
 
 /// Stores tasks. An error leaves nothing of the request, because the transaction undoes it.
-pub(crate) async fn enqueue(session: &mut Session, request: &Enqueue<'_>) -> Result<Vec<Enqueued>> {
+pub(crate) async fn enqueue(
+    session: &mut Session<'_>,
+    request: &Enqueue<'_>,
+) -> Result<Vec<Enqueued>> {
     if request.tasks.is_empty() {
         return Ok(Vec::new());
     }
     let now = session.now(request.now).await?;
-    let definitions = definitions_of(session, request.tasks).await?;
+    enqueue_at(session, request.tasks, now, &Elsewhere::default()).await
+}
+
+/// What is committed, for a transaction whose snapshot may be older, or that is not to lock it.
+#[derive(Debug, Default)]
+pub(crate) struct Elsewhere {
+    /// Tasks that are there already.
+    pub(crate) stored: HashSet<TaskId>,
+    /// Keys that need not be asked for, and who holds them.
+    pub(crate) held: HashMap<UniqueHash, TaskId>,
+}
+
+/// Stores tasks at this time.
+pub(crate) async fn enqueue_at(
+    session: &mut Session<'_>,
+    tasks: &[NewTask],
+    now: i64,
+    elsewhere: &Elsewhere,
+) -> Result<Vec<Enqueued>> {
+    let definitions = definitions_of(session, tasks).await?;
     let mut stored: HashSet<TaskId> =
-        seqs_of(session, request.tasks.iter().map(|task| task.id)).await?.into_keys().collect();
-    for task in request.tasks.iter().filter(|task| !stored.contains(&task.id)) {
+        seqs_of(session, tasks.iter().map(|task| task.id)).await?.into_keys().collect();
+    stored.extend(&elsewhere.stored);
+    for task in tasks.iter().filter(|task| !stored.contains(&task.id)) {
         definitions.get(&task.definition).map_or_else(
             || Err(Error::not_found("task definition", &task.definition)),
             |found| found.usable(task.definition),
         )?;
     }
-    let mut keys = Keys::take(session, request.tasks, &stored).await?;
+    let mut keys = Keys::take(session, tasks, &stored, &elsewhere.held).await?;
     let mut fresh = Vec::new();
-    let mut answers = Vec::with_capacity(request.tasks.len());
-    for task in request.tasks {
+    let mut answers = Vec::with_capacity(tasks.len());
+    for task in tasks {
         if !stored.insert(task.id) {
             answers.push(Enqueued::Stored);
         } else if let Some(holder) = keys.refuses(task) {
@@ -68,7 +92,7 @@ impl Known {
 }
 
 async fn definitions_of(
-    session: &mut Session,
+    session: &mut Session<'_>,
     tasks: &[NewTask],
 ) -> Result<HashMap<DefinitionId, Known>> {
     let mut ids: Vec<_> = tasks.iter().map(|task| task.definition.to_string()).collect();
@@ -91,12 +115,13 @@ struct Keys {
 impl Keys {
     /// Takes those that are free, for the first task of the request that has each.
     async fn take(
-        session: &mut Session,
+        session: &mut Session<'_>,
         tasks: &[NewTask],
         stored: &HashSet<TaskId>,
+        held: &HashMap<UniqueHash, TaskId>,
     ) -> Result<Self> {
         let mut wanted: Vec<(UniqueHash, TaskId)> = Vec::new();
-        let mut seen = HashSet::new();
+        let mut seen: HashSet<_> = held.keys().map(|key| key.0).collect();
         for task in tasks.iter().filter(|task| !stored.contains(&task.id)) {
             if let Some(key) = task.unique
                 && seen.insert(key.0)
@@ -105,7 +130,9 @@ impl Keys {
             }
         }
         wanted.sort_unstable_by_key(|(key, _)| key.0);
-        Ok(Self { holders: take_keys(session, &wanted).await? })
+        let mut holders = take_keys(session, &wanted).await?;
+        holders.extend(held);
+        Ok(Self { holders })
     }
 
     /// Who holds the key of this task, if that is another one.
@@ -117,25 +144,57 @@ impl Keys {
 
 /// Takes these keys, in their order, where they are free; answers who holds each now.
 pub(crate) async fn take_keys(
-    session: &mut Session,
+    session: &mut Session<'_>,
     wanted: &[(UniqueHash, TaskId)],
 ) -> Result<HashMap<UniqueHash, TaskId>> {
-    if wanted.is_empty() {
+    let keys: Vec<_> = wanted.iter().map(|(key, _)| *key).collect();
+    if keys.is_empty() {
         return Ok(HashMap::new());
     }
-    let rows = wanted.iter().map(|(key, id)| values![&key.0[..], id.to_string()]).collect();
-    session.execute_many(Sql::UniqueInsert, rows).await?;
-    let list = json_list(wanted.iter().map(|(key, _)| format!("\"{}\"", hex(&key.0))));
+    // In a caller's transaction a key that is free would be locked, with all that lies beside it.
+    let mut holders = if session.is_lent() {
+        HashMap::new()
+    } else {
+        holders_of(session, Sql::UniqueLock, &keys).await.map_err(or_key_busy)?
+    };
+    let free = wanted.iter().filter(|(key, _)| !holders.contains_key(key));
+    let rows: Vec<_> = free.map(|(key, id)| values![&key.0[..], id.to_string()]).collect();
+    let count = rows.len();
+    let taken = session.execute_many(Sql::UniqueInsert, rows).await?;
+    // Whoever lends a connection may have had the driver count otherwise.
+    if session.is_lent() || taken != count as u64 {
+        return holders_of(session, Sql::UniqueHolders, &keys).await;
+    }
+    for &(key, id) in wanted {
+        holders.entry(key).or_insert(id);
+    }
+    Ok(holders)
+}
+
+/// Who holds these keys, as far as this transaction sees. Locks nothing.
+pub(crate) async fn held(
+    session: &mut Session<'_>,
+    keys: &[UniqueHash],
+) -> Result<HashMap<UniqueHash, TaskId>> {
+    holders_of(session, Sql::UniqueHeld, keys).await
+}
+
+async fn holders_of(
+    session: &mut Session<'_>,
+    how: Sql,
+    keys: &[UniqueHash],
+) -> Result<HashMap<UniqueHash, TaskId>> {
+    let list = json_list(keys.iter().map(|key| format!("\"{}\"", hex(&key.0))));
     let read = |row: &Row| {
         let key = row.get::<Vec<u8>>(0)?.try_into();
         let key = key.map_err(|_| Error::backend("a unique key has no 32 bytes"))?;
         Ok((UniqueHash(key), row.get::<String>(1)?.parse()?))
     };
-    Ok(session.all(Sql::UniqueHolders, values![list], read).await?.into_iter().collect())
+    Ok(session.all(how, values![list], read).await?.into_iter().collect())
 }
 
 async fn store(
-    session: &mut Session,
+    session: &mut Session<'_>,
     tasks: &[&NewTask],
     definitions: &HashMap<DefinitionId, Known>,
     now: i64,
@@ -155,7 +214,11 @@ async fn store(
         ]
     };
     session.execute_many(Sql::EnqueueRecord, tasks.iter().map(record).collect()).await?;
-    let seqs = seqs_of(session, tasks.iter().map(|task| task.id)).await?;
+    let seqs = match tasks {
+        [] => return Ok(()),
+        [one] => HashMap::from([(one.id, session.last_id()?)]),
+        many => seqs_of(session, many.iter().map(|task| task.id)).await?,
+    };
     let mut payloads = Vec::with_capacity(tasks.len());
     let mut arrivals = Arrivals::default();
     for task in tasks {
@@ -186,7 +249,7 @@ pub(crate) fn time_of(when: When, now: i64) -> i64 {
 }
 
 /// Clears away what plain SQL has left behind: a row without content for each task.
-pub(crate) async fn clear_enqueued(session: &mut Session) -> Result<()> {
+pub(crate) async fn clear_enqueued(session: &mut Session<'_>) -> Result<()> {
     let rows = session.all(Sql::EnqueuedLock, Vec::new(), |row| row.get::<i64>(0)).await?;
     if rows.is_empty() {
         return Ok(());

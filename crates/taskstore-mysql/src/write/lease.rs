@@ -3,11 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use taskstore_core::{
-    LeaseId, QueueName, Result,
+    Error, LeaseId, QueueName, Result,
     backend::{Isolate, LateLease, Lease, LeasedTask, TakeOver, TakenOver},
 };
 
-use super::{claim::Definitions, settle::Record};
+use super::{claim::Definitions, record::Record};
 use crate::{
     convert::{
         LeasedRow, duration, hex, json_list, lease_id, lease_key, leases_json, no_definition,
@@ -34,20 +34,20 @@ pub(crate) type Leases = HashMap<LeaseId, LeaseRow>;
 
 impl LeaseRow {
     /// The row, if the lease is there. Without a lock.
-    pub(crate) async fn find(session: &mut Session, id: LeaseId) -> Result<Option<Self>> {
+    pub(crate) async fn find(session: &mut Session<'_>, id: LeaseId) -> Result<Option<Self>> {
         session.first(Sql::LeaseFind, values![&lease_key(id)[..]], |row| Self::read(row, 0)).await
     }
 
     /// Those that are there, locked in their order: half of every fence.
     pub(crate) async fn lock_all(
-        session: &mut Session,
+        session: &mut Session<'_>,
         ids: impl Iterator<Item = LeaseId>,
     ) -> Result<Leases> {
         Self::lock(session, Sql::LeaseLock, ids).await
     }
 
     async fn lock(
-        session: &mut Session,
+        session: &mut Session<'_>,
         how: Sql,
         ids: impl Iterator<Item = LeaseId>,
     ) -> Result<Leases> {
@@ -74,7 +74,7 @@ impl LeaseRow {
 
 /// So many tasks have left each of these leases, which are locked: at none a lease is gone.
 pub(crate) async fn count_down(
-    session: &mut Session,
+    session: &mut Session<'_>,
     leases: &Leases,
     left: &HashMap<LeaseId, i64>,
 ) -> Result<()> {
@@ -94,7 +94,7 @@ pub(crate) async fn count_down(
     remove(session, &gone).await
 }
 
-async fn remove(session: &mut Session, ids: &[LeaseId]) -> Result<()> {
+async fn remove(session: &mut Session<'_>, ids: &[LeaseId]) -> Result<()> {
     if ids.is_empty() {
         return Ok(());
     }
@@ -103,11 +103,11 @@ async fn remove(session: &mut Session, ids: &[LeaseId]) -> Result<()> {
     session.execute(Sql::LeaseTasksDelete, values![list]).await.map(drop)
 }
 
+/// Tasks and their turns, by lease.
+pub(crate) type Pairs = HashSet<(LeaseId, i64, i64)>;
+
 /// The pairs of task and turn that each lease was made with.
-pub(crate) async fn pairs_of(
-    session: &mut Session,
-    leases: &Leases,
-) -> Result<HashSet<(LeaseId, i64, i64)>> {
+pub(crate) async fn pairs_of(session: &mut Session<'_>, leases: &Leases) -> Result<Pairs> {
     let list = leases_json(leases.keys().copied());
     if list == "[]" {
         return Ok(HashSet::new());
@@ -115,11 +115,28 @@ pub(crate) async fn pairs_of(
     let read = |row: &Row| Ok((lease_id(row.get(0)?)?, row.get::<String>(1)?));
     let mut all = HashSet::new();
     for (lease, tasks) in session.all(Sql::LeasePairs, values![list], read).await? {
-        let pairs: Vec<(i64, i64)> =
-            serde_json::from_str(&tasks).map_err(taskstore_core::Error::backend)?;
-        all.extend(pairs.into_iter().map(|(task, turn)| (lease, task, turn)));
+        all.extend(pairs_in(lease, &tasks)?);
     }
     Ok(all)
+}
+
+/// A lease and its list, both locked: a caller's snapshot may be older than either.
+pub(crate) async fn lock_with_pairs(
+    session: &mut Session<'_>,
+    id: LeaseId,
+) -> Result<(Leases, Pairs)> {
+    let read = |row: &Row| Ok((LeaseRow::read(row, 0)?, row.get::<String>(7)?));
+    let found = session.first(Sql::LeaseLockList, values![&lease_key(id)[..]], read).await?;
+    let Some((lease, tasks)) = found else { return Ok((Leases::new(), Pairs::new())) };
+    Ok((Leases::from([(id, lease)]), pairs_in(id, &tasks)?.collect()))
+}
+
+fn pairs_in(
+    lease: LeaseId,
+    tasks: &str,
+) -> Result<impl Iterator<Item = (LeaseId, i64, i64)> + use<>> {
+    let pairs: Vec<(i64, i64)> = serde_json::from_str(tasks).map_err(Error::backend)?;
+    Ok(pairs.into_iter().map(move |(task, turn)| (lease, task, turn)))
 }
 
 /// A lease to make.
@@ -136,7 +153,11 @@ pub(crate) struct NewLease {
 
 impl NewLease {
     /// Makes them; with no task there is no lease.
-    pub(crate) async fn store_all(session: &mut Session, leases: &[Self], now: i64) -> Result<()> {
+    pub(crate) async fn store_all(
+        session: &mut Session<'_>,
+        leases: &[Self],
+        now: i64,
+    ) -> Result<()> {
         let whole = || leases.iter().filter(|lease| !lease.pairs.is_empty());
         let row = |lease: &Self| {
             values![
@@ -162,7 +183,7 @@ impl NewLease {
 
 /// What is still held under a lease, as its holder is given it at this time.
 pub(crate) async fn held_under(
-    session: &mut Session,
+    session: &mut Session<'_>,
     definitions: &Definitions,
     lease: LeaseId,
     now: i64,
@@ -171,7 +192,7 @@ pub(crate) async fn held_under(
     rows.into_iter().map(|row| into_task(definitions, row, lease, now)).collect()
 }
 
-async fn rows_under(session: &mut Session, lease: LeaseId) -> Result<Vec<LeasedRow>> {
+async fn rows_under(session: &mut Session<'_>, lease: LeaseId) -> Result<Vec<LeasedRow>> {
     session.all(Sql::LeaseTasks, values![&lease_key(lease)[..]], LeasedRow::read).await
 }
 
@@ -189,7 +210,7 @@ fn into_task(
 
 /// Leases that were not heard of for a third of their length, or whose beat lies in the future, and
 /// that nobody holds.
-pub(crate) async fn late_leases(session: &mut Session, limit: u32) -> Result<Vec<LateLease>> {
+pub(crate) async fn late_leases(session: &mut Session<'_>, limit: u32) -> Result<Vec<LateLease>> {
     let now = session.now(None).await?;
     let late =
         session.all(Sql::LateLeases, values![now, now, limit], |row| lease_id(row.get(0)?)).await?;
@@ -208,7 +229,7 @@ pub(crate) async fn late_leases(session: &mut Session, limit: u32) -> Result<Vec
 
 /// Replaces leases that were seen dead. Those whose row somebody holds are left alone.
 pub(crate) async fn take_over(
-    session: &mut Session,
+    session: &mut Session<'_>,
     request: &TakeOver,
 ) -> Result<Vec<Option<TakenOver>>> {
     let now = session.now(request.now).await?;
@@ -258,7 +279,7 @@ pub(crate) async fn take_over(
 
 /// Moves tasks into leases of their own.
 pub(crate) async fn isolate(
-    session: &mut Session,
+    session: &mut Session<'_>,
     request: &Isolate,
 ) -> Result<Vec<Option<Lease>>> {
     let now = session.now(request.now).await?;

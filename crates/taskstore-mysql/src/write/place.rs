@@ -37,7 +37,7 @@ pub(crate) struct Arrivals {
 
 impl Arrivals {
     /// The task goes where its time says.
-    pub(crate) fn place(&mut self, session: &mut Session, spot: &Spot, now: i64) {
+    pub(crate) fn place(&mut self, session: &mut Session<'_>, spot: &Spot, now: i64) {
         if spot.run_at <= now {
             self.place_ready(session, spot);
         } else {
@@ -47,13 +47,13 @@ impl Arrivals {
     }
 
     /// The task goes where it can be claimed, whatever its time is.
-    pub(crate) fn place_ready(&mut self, session: &mut Session, spot: &Spot) {
+    pub(crate) fn place_ready(&mut self, session: &mut Session<'_>, spot: &Spot) {
         self.ready.push(spot.row());
         session.tell(|news| news.ready(&spot.queue));
     }
 
     /// Puts all of them there.
-    pub(crate) async fn store(self, session: &mut Session) -> Result<()> {
+    pub(crate) async fn store(self, session: &mut Session<'_>) -> Result<()> {
         session.execute_many(Sql::LaterInsert, self.later).await?;
         session.execute_many(Sql::ReadyInsert, self.ready).await.map(drop)
     }
@@ -74,7 +74,7 @@ pub(crate) fn ready_key(queue: &str, priority: i64, run_at: i64, task: i64) -> S
 
 /// Where each of these active tasks is, by position. Their rows are locked from here on, so nobody
 /// claims or promotes them; a claim that has just taken one is waited for.
-pub(crate) async fn find_places(session: &mut Session, spots: &[&Spot]) -> Result<Vec<Place>> {
+pub(crate) async fn find_places(session: &mut Session<'_>, spots: &[&Spot]) -> Result<Vec<Place>> {
     if spots.is_empty() {
         return Ok(Vec::new());
     }

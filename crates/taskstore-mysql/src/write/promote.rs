@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Moves due tasks from later to ready, the earliest first.
-pub(crate) async fn promote(session: &mut Session, request: &Promote) -> Result<Promoted> {
+pub(crate) async fn promote(session: &mut Session<'_>, request: &Promote) -> Result<Promoted> {
     let now = session.now(request.now).await?;
     let read = |row: &crate::session::Row| {
         let queue: String = row.get(0)?;

@@ -7,8 +7,8 @@ use taskstore_core::{
 
 use super::{
     lease::{LeaseRow, pairs_of},
+    record::Record,
     result::Lines,
-    settle::Record,
 };
 use crate::{
     convert::{json_list, progress_columns, seqs_of},
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Stores progress and log lines where the fence holds.
-pub(crate) async fn report(session: &mut Session, reports: &[Report]) -> Result<Vec<Fate>> {
+pub(crate) async fn report(session: &mut Session<'_>, reports: &[Report]) -> Result<Vec<Fate>> {
     let leases = LeaseRow::lock_all(session, reports.iter().map(|r| r.lease.batch)).await?;
     if leases.is_empty() {
         return Ok(vec![Fate::Lost; reports.len()]);

@@ -4,15 +4,17 @@ use std::collections::{HashMap, HashSet};
 
 use mysql_async::Value;
 use taskstore_core::{
-    LeaseId, QueueName, Result, Status, TaskId,
-    backend::{AttemptIs, Fate, Lease, Requeue, Settle, Settled, Settlement, Transition},
+    LeaseId, Result, Status, TaskId,
+    backend::{AttemptIs, Fate, Requeue, Settle, Settled, Settlement, Transition},
     clock,
+    within::Completed,
 };
 
 use super::{
     claim,
-    lease::{LeaseRow, Leases, count_down, pairs_of},
-    place::{Arrivals, Place, Spot, find_places},
+    lease::{LeaseRow, Leases, Pairs, count_down, lock_with_pairs, pairs_of},
+    place::{Arrivals, Place, find_places},
+    record::Record,
     result::{Ending, Lines, is_aside},
 };
 use crate::{
@@ -20,12 +22,12 @@ use crate::{
         hex, json_list, later, lease_key, micros, progress_columns, seqs_json, seqs_of, status,
         status_code,
     },
-    session::{Row, Session, values},
+    session::{Session, values},
     sql::Sql,
 };
 
 /// Ends attempts, and then claims the next batch if asked to.
-pub(crate) async fn settle(session: &mut Session, request: &Settle) -> Result<Settled> {
+pub(crate) async fn settle(session: &mut Session<'_>, request: &Settle) -> Result<Settled> {
     let now = session.now(request.now).await?;
     let fates = settle_all(session, &request.settlements, now).await?;
     let claimed = match &request.then {
@@ -38,9 +40,60 @@ pub(crate) async fn settle(session: &mut Session, request: &Settle) -> Result<Se
     Ok(Settled { fates, claimed })
 }
 
+/// Ends one attempt in a transaction of its handler's, if nobody has ended it under this lease before:
+/// the handler may have done so, and not know. What it must know is read under a lock, for the caller's
+/// snapshot may be older. A row that is not there is not sought: at REPEATABLE READ the gap would be
+/// locked, and with it every new lease, so [`before`] comes first.
+pub(crate) async fn complete(
+    session: &mut Session<'_>,
+    settlement: &Settlement,
+    now: i64,
+) -> Result<Completed> {
+    let lease = settlement.lease;
+    let (leases, pairs) = lock_with_pairs(session, lease.batch).await?;
+    let Some(record) = Record::lock(session, lease.task).await? else {
+        return Ok(Completed::Lost);
+    };
+    let seqs = HashMap::from([(lease.task, record.seq)]);
+    let records = HashMap::from([(record.seq, record)]);
+    let mut work =
+        Work { leases, pairs, seqs, records, ends: Ends::default(), again: Vec::new(), now };
+    let fate = work.settle(session, settlement, 0)?;
+    let Work { leases, ends, again, .. } = work;
+    ends.store(session, &leases, now).await?;
+    match fate {
+        Fate::Applied { .. } => Ok(Completed::Now),
+        Fate::Lost => was_before(session, &again).await,
+    }
+}
+
+/// What became of the attempt if its lease is gone; `None`: it is there.
+pub(crate) async fn before(
+    session: &mut Session<'_>,
+    settlement: &Settlement,
+) -> Result<Option<Completed>> {
+    let lease = settlement.lease;
+    if LeaseRow::find(session, lease.batch).await?.is_some() {
+        return Ok(None);
+    }
+    let record = Record::lock(session, lease.task).await?;
+    let record = record.filter(|record| record.was_settled_under(lease));
+    let again: Vec<_> = record.into_iter().map(|record| (0, record)).collect();
+    was_before(session, &again).await.map(Some)
+}
+
+async fn was_before(session: &mut Session<'_>, again: &[(usize, Record)]) -> Result<Completed> {
+    let mut fates = [Fate::Lost];
+    answer_again(session, again, &mut fates).await?;
+    Ok(match fates {
+        [Fate::Applied { status }] => Completed::Before(status),
+        [Fate::Lost] => Completed::Lost,
+    })
+}
+
 /// Ends attempts, in the order of the request, and counts their leases down.
 async fn settle_all(
-    session: &mut Session,
+    session: &mut Session<'_>,
     settlements: &[Settlement],
     now: i64,
 ) -> Result<Vec<Fate>> {
@@ -62,71 +115,6 @@ async fn settle_all(
     ends.store(session, &leases, now).await?;
     answer_again(session, &again, &mut fates).await?;
     Ok(fates)
-}
-
-/// The record as `settle_read` reads it.
-#[derive(Clone, Debug)]
-pub(crate) struct Record {
-    pub(crate) seq: i64,
-    pub(crate) id: String,
-    pub(crate) turn: i64,
-    pub(crate) status: i64,
-    key: Option<Vec<u8>>,
-    cancel: bool,
-    deleted: bool,
-    last_lease: Vec<u8>,
-    queue: String,
-    priority: i64,
-    run_at: i64,
-    definition: i64,
-}
-
-impl Record {
-    fn read(row: &Row) -> Result<Self> {
-        Ok(Self {
-            seq: row.get(0)?,
-            id: row.get(1)?,
-            turn: row.get(2)?,
-            status: row.get(3)?,
-            key: row.get(4)?,
-            cancel: row.get(5)?,
-            deleted: row.get(6)?,
-            last_lease: row.get(7)?,
-            queue: row.get(8)?,
-            priority: row.get(9)?,
-            run_at: row.get(10)?,
-            definition: row.get(11)?,
-        })
-    }
-
-    /// Those that are there, by key, locked in that order.
-    pub(crate) async fn lock_all(
-        session: &mut Session,
-        seqs: impl Iterator<Item = i64>,
-    ) -> Result<HashMap<i64, Self>> {
-        let list = seqs_json(seqs);
-        if list == "[]" {
-            return Ok(HashMap::new());
-        }
-        let rows = session.all(Sql::SettleRead, values![list], Self::read).await?;
-        Ok(rows.into_iter().map(|record| (record.seq, record)).collect())
-    }
-
-    /// Where it waits at its time.
-    fn spot(&self) -> Result<Spot> {
-        Ok(Spot {
-            task: self.seq,
-            definition: self.definition,
-            queue: QueueName::new(&self.queue)?,
-            priority: self.priority,
-            run_at: self.run_at,
-        })
-    }
-
-    /// Whether the attempt under this lease was the last to end.
-    fn was_settled_under(&self, lease: Lease) -> bool {
-        self.turn == i64::from(lease.turn) + 1 && self.last_lease == lease_key(lease.batch)
-    }
 }
 
 /// What the transition asks for.
@@ -190,7 +178,7 @@ impl Ran {
 /// Settlements at work: everything that they name is locked and read.
 struct Work {
     leases: Leases,
-    pairs: HashSet<(LeaseId, i64, i64)>,
+    pairs: Pairs,
     seqs: HashMap<TaskId, i64>,
     records: HashMap<i64, Record>,
     ends: Ends,
@@ -202,7 +190,7 @@ struct Work {
 impl Work {
     fn settle(
         &mut self,
-        session: &mut Session,
+        session: &mut Session<'_>,
         settlement: &Settlement,
         position: usize,
     ) -> Result<Fate> {
@@ -233,7 +221,7 @@ impl Work {
 
 /// Answers as the first time, for what has not moved on since.
 async fn answer_again(
-    session: &mut Session,
+    session: &mut Session<'_>,
     again: &[(usize, Record)],
     fates: &mut [Fate],
 ) -> Result<()> {
@@ -273,7 +261,7 @@ impl Ends {
     #[expect(clippy::too_many_arguments, reason = "all of one settlement")]
     fn add(
         &mut self,
-        session: &mut Session,
+        session: &mut Session<'_>,
         settlement: &Settlement,
         record: &mut Record,
         asked: &Asked<'_>,
@@ -340,7 +328,7 @@ impl Ends {
         self.ended.push(values![status_code(status), ended, record.seq]);
     }
 
-    async fn store(mut self, session: &mut Session, leases: &Leases, now: i64) -> Result<()> {
+    async fn store(mut self, session: &mut Session<'_>, leases: &Leases, now: i64) -> Result<()> {
         if self.records.is_empty() {
             return Ok(());
         }

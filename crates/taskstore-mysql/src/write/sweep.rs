@@ -11,7 +11,7 @@ use super::{
     claim::Definitions,
     lease::{LeaseRow, NewLease},
     place::{Place, Spot, find_places, ready_key},
-    settle::Record,
+    record::Record,
 };
 use crate::{
     convert::{LeasedRow, lease_id, leases_json, micros, no_definition, seqs_json},
@@ -21,7 +21,11 @@ use crate::{
 };
 
 /// Drops rows that are nobody's, and leases tasks that are nowhere, where that is still so.
-pub(crate) async fn sweep(session: &mut Session, request: &Sweep, found: &Found) -> Result<Swept> {
+pub(crate) async fn sweep(
+    session: &mut Session<'_>,
+    request: &Sweep,
+    found: &Found,
+) -> Result<Swept> {
     if LeaseRow::find(session, request.lease).await?.is_some() {
         return Err(Error::already_exists("lease", &request.lease));
     }
@@ -47,7 +51,11 @@ pub(crate) async fn sweep(session: &mut Session, request: &Sweep, found: &Found)
     Ok(swept)
 }
 
-async fn drop_place(session: &mut Session, row: &PlaceRow, wrong: Wrong) -> Result<Option<String>> {
+async fn drop_place(
+    session: &mut Session<'_>,
+    row: &PlaceRow,
+    wrong: Wrong,
+) -> Result<Option<String>> {
     let queue = row.queue.as_str();
     let (table, dropped) = if row.ready {
         let key = ready_key(queue, row.priority, row.run_at, row.task);
@@ -67,7 +75,7 @@ async fn drop_place(session: &mut Session, row: &PlaceRow, wrong: Wrong) -> Resu
 
 /// Leases those tasks that are active and in no place.
 async fn adopt(
-    session: &mut Session,
+    session: &mut Session<'_>,
     request: &Sweep,
     seqs: &[i64],
     now: i64,

@@ -9,9 +9,14 @@ use std::{
 };
 
 use mysql_async::{Conn, Opts, OptsBuilder, Params, Row, Value, prelude::Queryable};
-use taskstore_conformance::{Damage, Harness, Plain, PlainEnd, PlainRow, async_trait};
-use taskstore_core::{Backend, backend::Migrate};
-use taskstore_mysql::{MysqlBackend, MysqlOptions};
+use taskstore_conformance::{
+    Damage, Harness, Plain, PlainEnd, PlainRow, UsersTransaction, async_trait,
+};
+use taskstore_core::{
+    Backend, Completion, EnqueueMany, EnqueueOne, Error, Notice, Notices, SqlValue, TaskContext,
+    TaskId, backend::Migrate,
+};
+use taskstore_mysql::{CompleteWithin as _, MysqlBackend, MysqlOptions, ToSql as _, Within as _};
 
 /// Says which server there is, as a URL with a user who may make databases.
 pub(crate) const SERVER: &str = "TASKSTORE_TEST_MYSQL_URL";
@@ -166,6 +171,26 @@ impl Harness for Mysql {
         std::time::Duration::from_secs(300)
     }
 
+    fn has_transactions(&self) -> bool {
+        true
+    }
+
+    /// At the isolation level that a connection has by default, and with a snapshot that is older than all
+    /// that is done afterwards.
+    async fn begin(&self, store: &str) -> Box<dyn UsersTransaction> {
+        let mut person = self.person(store).await;
+        let table = "CREATE TABLE IF NOT EXISTS theirs\
+            (n BIGINT NOT NULL AUTO_INCREMENT PRIMARY KEY,number BIGINT NOT NULL)";
+        person.query_drop(table).await.unwrap();
+        person.query_drop("START TRANSACTION WITH CONSISTENT SNAPSHOT").await.unwrap();
+        Box::new(Transaction(person))
+    }
+
+    async fn written(&self, store: &str) -> Vec<i64> {
+        let rows = self.sql(store, "SELECT number FROM theirs ORDER BY n").await;
+        rows.into_iter().map(|row| row.get(0).unwrap()).collect()
+    }
+
     fn can_damage(&self) -> bool {
         true
     }
@@ -189,6 +214,57 @@ impl Harness for Mysql {
         }
         person.disconnect().await.unwrap();
         assert_eq!(rows, 1, "{damage:?}");
+    }
+}
+
+/// A connection with a transaction open.
+struct Transaction(Conn);
+
+#[async_trait]
+impl UsersTransaction for Transaction {
+    async fn write(&mut self, number: i64) {
+        self.0.exec_drop("INSERT INTO theirs(number) VALUES(?)", (number,)).await.unwrap();
+    }
+
+    async fn enqueue(&mut self, task: EnqueueOne) -> Result<Notice, Error> {
+        task.within(&mut self.0).await
+    }
+
+    async fn enqueue_many(&mut self, tasks: EnqueueMany) -> Result<Notices, Error> {
+        tasks.within(&mut self.0).await
+    }
+
+    async fn enqueue_by_sql(&mut self, task: EnqueueOne) -> Result<TaskId, Error> {
+        let sql = task.to_sql().await?;
+        let id = sql.id();
+        let (text, values) = sql.into_parts();
+        let values = values.into_iter().map(|value| match value {
+            SqlValue::Null => Value::NULL,
+            SqlValue::Integer(number) => Value::Int(number),
+            SqlValue::Real(number) => Value::Double(number),
+            SqlValue::Text(text) => text.into(),
+            SqlValue::Blob(bytes) => bytes.into(),
+        });
+        self.0.exec_drop(text, Params::Positional(values.collect())).await.unwrap();
+        Ok(id)
+    }
+
+    async fn complete(
+        &mut self,
+        ctx: &TaskContext,
+        output: &serde_json::Value,
+    ) -> Result<Completion, Error> {
+        ctx.complete_within(&mut self.0, output).await
+    }
+
+    async fn commit(mut self: Box<Self>) {
+        self.0.query_drop("COMMIT").await.unwrap();
+        self.0.disconnect().await.unwrap();
+    }
+
+    async fn roll_back(mut self: Box<Self>) {
+        self.0.query_drop("ROLLBACK").await.unwrap();
+        self.0.disconnect().await.unwrap();
     }
 }
 

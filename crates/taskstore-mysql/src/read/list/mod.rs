@@ -35,7 +35,7 @@ const SORTS: i64 = 20_000;
 const NEAR: usize = 4_000;
 
 /// A page of tasks.
-pub(crate) async fn tasks(session: &mut Session, query: &TaskQuery) -> Result<Page<Task>> {
+pub(crate) async fn tasks(session: &mut Session<'_>, query: &TaskQuery) -> Result<Page<Task>> {
     query.check()?;
     let walks = walks(session, query).await?;
     let (rows, next) = page(session, query, walks).await?;
@@ -43,7 +43,7 @@ pub(crate) async fn tasks(session: &mut Session, query: &TaskQuery) -> Result<Pa
 }
 
 /// The ids of a page of tasks, for whoever goes through very many.
-pub(crate) async fn task_ids(session: &mut Session, query: &TaskQuery) -> Result<Page<TaskId>> {
+pub(crate) async fn task_ids(session: &mut Session<'_>, query: &TaskQuery) -> Result<Page<TaskId>> {
     query.check_ids()?;
     let walks = walks_of_many(session, query).await?;
     let (rows, next) = page(session, query, walks).await?;
@@ -52,7 +52,7 @@ pub(crate) async fn task_ids(session: &mut Session, query: &TaskQuery) -> Result
 
 /// The keys of a page, and where to go on.
 async fn page(
-    session: &mut Session,
+    session: &mut Session<'_>,
     query: &TaskQuery,
     walks: Vec<Walk>,
 ) -> Result<(Vec<i64>, Option<Cursor>)> {
@@ -88,7 +88,7 @@ async fn page(
 /// What waits, newest first, where the record has a page of it right after the last one: what was
 /// enqueued last is seldom over first. Then nothing is sorted. And the other walks.
 async fn near(
-    session: &mut Session,
+    session: &mut Session<'_>,
     query: &TaskQuery,
     after: &Spot,
     walks: &[Walk],
@@ -107,7 +107,7 @@ async fn near(
 
 /// How many tasks match.
 pub(crate) async fn count(
-    session: &mut Session,
+    session: &mut Session<'_>,
     filter: &TaskFilter,
     at_most: u64,
 ) -> Result<Counted> {
@@ -141,7 +141,7 @@ fn merged(mut walks: Vec<Walk>, filter: &TaskFilter) -> Vec<Walk> {
 }
 
 /// The walks of a list. The trash is walked down where it is small, for it lies in another order.
-async fn walks(session: &mut Session, query: &TaskQuery) -> Result<Vec<Walk>> {
+async fn walks(session: &mut Session<'_>, query: &TaskQuery) -> Result<Vec<Walk>> {
     let mut walks = merged(Walk::of(query), &query.filter);
     let in_trash = |walk: &Walk| matches!(walk, Walk::Completed { deleted: true, .. });
     if walks.iter().any(in_trash) && !is_small(session).await? {
@@ -155,7 +155,7 @@ async fn walks(session: &mut Session, query: &TaskQuery) -> Result<Vec<Walk>> {
 }
 
 /// Whether the trash is sorted sooner than what is in it is found among all that has ended.
-async fn is_small(session: &mut Session) -> Result<bool> {
+async fn is_small(session: &mut Session<'_>) -> Result<bool> {
     let limit = bounded(LOOKS_MAX as u64);
     let in_trash = session.first(Sql::DeletedCount, values![limit], |row| row.get(0)).await?;
     Ok(in_trash.is_none_or(|count: i64| count < limit))
@@ -164,7 +164,7 @@ async fn is_small(session: &mut Session) -> Result<bool> {
 /// The same as [`walks`], for whoever reads page after page to the end. What waits is sorted anew
 /// for each page, so where many wait the record is walked down instead: with `r` that wait and `n`
 /// records that is cheaper once `r * r` is above `n` times [`SORTS`].
-async fn walks_of_many(session: &mut Session, query: &TaskQuery) -> Result<Vec<Walk>> {
+async fn walks_of_many(session: &mut Session<'_>, query: &TaskQuery) -> Result<Vec<Walk>> {
     let mut walks = walks(session, query).await?;
     if !walks.iter().copied().any(Walk::sorts) {
         return Ok(walks);
@@ -180,7 +180,7 @@ async fn walks_of_many(session: &mut Session, query: &TaskQuery) -> Result<Vec<W
 }
 
 /// How many wait, as far as a limit, and about how many records there are.
-async fn waiting(session: &mut Session, limit: i64) -> Result<(i64, i64)> {
+async fn waiting(session: &mut Session<'_>, limit: i64) -> Result<(i64, i64)> {
     let read = |row: &Row| Ok((row.get(0)?, row.get::<Option<i64>>(1)?.unwrap_or_default()));
     let counted = session.first(Sql::WaitingCount, values![limit, limit], read).await?;
     Ok(counted.unwrap_or_default())

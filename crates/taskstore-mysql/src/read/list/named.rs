@@ -24,7 +24,7 @@ const FROM: &str = " FROM JSON_TABLE(?,'$[*]' COLUMNS(id CHAR(26) PATH '$')) e
 
 /// Those of them that match and come after `after`.
 pub(super) async fn find(
-    session: &mut Session,
+    session: &mut Session<'_>,
     ids: &[TaskId],
     query: &TaskQuery,
     after: &Spot,

@@ -16,7 +16,7 @@ const FETCHES: [usize; 2] = [2, 8];
 
 /// Walks from `after` on, until `enough` tasks match or so many rows were looked at.
 pub(super) async fn walk(
-    session: &mut Session,
+    session: &mut Session<'_>,
     walk: Walk,
     filter: &TaskFilter,
     after: &Spot,
@@ -74,7 +74,7 @@ fn read(row: &Row) -> Result<(WalkRow, bool)> {
 
 /// How many match, and whether everything was looked at.
 pub(super) async fn count(
-    session: &mut Session,
+    session: &mut Session<'_>,
     walk: Walk,
     filter: &TaskFilter,
     at_most: u64,
