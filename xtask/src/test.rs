@@ -59,7 +59,7 @@ pub(crate) fn run() -> Result<bool> {
             "--no-fail-fast",
         ]),
     )?;
-    run_examples(&mut steps)?;
+    run_examples(&mut steps, &servers)?;
 
     if !steps.tally().ignored.is_empty() {
         say("\nignored by their runners:");
@@ -76,7 +76,7 @@ pub(crate) fn run() -> Result<bool> {
 
 /// Runs every example to its end, in a folder of its own. Not by `cargo run`, which would build
 /// everything once more with the features that this one package needs.
-fn run_examples(steps: &mut Steps) -> Result<()> {
+fn run_examples(steps: &mut Steps, servers: &Servers) -> Result<()> {
     for name in examples(&root().join("examples/examples"))? {
         let folder = target_folder().join("xtask/examples").join(&name);
         if folder.exists() {
@@ -87,7 +87,7 @@ fn run_examples(steps: &mut Steps) -> Result<()> {
         steps.command(
             &format!("example {name}"),
             Tests::None,
-            Command::new(program).current_dir(folder),
+            servers.tell(Command::new(program).current_dir(folder)),
         )?;
     }
     Ok(())

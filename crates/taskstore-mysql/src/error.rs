@@ -94,6 +94,11 @@ pub(crate) fn is_no_savepoint(error: &Error) -> bool {
     code(error) == Some(1305)
 }
 
+/// Whether a row is newer than the snapshot of a transaction that is to see no such row.
+pub(crate) fn is_too_new(error: &Error) -> bool {
+    code(error) == Some(1020)
+}
+
 /// Whether it has no table of that name, or no database selected at all.
 pub(crate) fn is_not_there(error: &Error) -> bool {
     matches!(error, Error::Schema { .. }) || code(error) == Some(1046)

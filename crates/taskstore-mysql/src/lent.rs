@@ -9,7 +9,7 @@ use taskstore_core::{Error, Result};
 
 use crate::{
     backend::MysqlBackend,
-    error::{is_broken, is_no_savepoint, is_not_there, is_read_only},
+    error::{is_broken, is_no_savepoint, is_not_there, is_read_only, is_too_new},
     link::Link,
     session::{Row, Session},
     sql::Sql,
@@ -101,7 +101,16 @@ impl<'c> Lent<'c> {
     }
 
     async fn undo(&mut self, error: Error) -> Error {
-        match self.session.run("ROLLBACK TO SAVEPOINT taskstore").await {
+        let undone = self.session.run("ROLLBACK TO SAVEPOINT taskstore").await;
+        if is_too_new(&error) {
+            return Error::unavailable(format!(
+                "{}: the transaction has read before the store wrote what it needs, and this server \
+                 (innodb_snapshot_isolation) does not let it see that; roll back, and begin it at READ \
+                 COMMITTED",
+                cause(&error)
+            ));
+        }
+        match undone {
             Err(gone) if is_no_savepoint(&gone) => Error::unavailable(format!(
                 "{}: with it the server has rolled back the whole transaction; begin it anew, and commit \
                  nothing of this one",

@@ -1,11 +1,17 @@
 //! Transactions of the caller's. What every engine must do there is in the suite; here is what MySQL and
 //! MariaDB alone have: isolation levels, settings of sessions, locks on rows and gaps.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use common::Mysql;
 use mysql_async::{Conn, Opts, OptsBuilder, Pool, TxOpts, prelude::Queryable};
@@ -24,6 +30,7 @@ common::server_tests!(
     a_deadlock_says_that_the_whole_transaction_is_gone,
     a_lock_that_is_not_given_leaves_the_transaction_as_it_was,
     an_old_snapshot_does_not_hide_what_has_been_committed_since,
+    a_server_that_refuses_newer_rows_says_what_to_do,
     settings_of_the_session_change_nothing_and_stay,
     savepoints_of_the_callers_undo_the_task_too,
     a_notice_wakes_a_runner_that_looks_once_an_hour,
@@ -321,6 +328,53 @@ async fn an_old_snapshot_does_not_hide_what_has_been_committed_since() {
         assert_eq!((outcome.id, outcome.duplicate), (own, true), "{level}");
     }
     assert_eq!(shop.count("task_unique").await, 1, "that of the last");
+}
+
+/// What MariaDB does from 11.6.2 on unless it is told otherwise.
+async fn a_server_that_refuses_newer_rows_says_what_to_do() {
+    let shop = Arc::new(Shop::open("refuses_newer").await);
+    let set = "SET SESSION innodb_snapshot_isolation=ON";
+    if shop.connect().await.query_drop(set).await.is_err() {
+        // MySQL, and MariaDB before 10.6.18, know nothing of it.
+        return;
+    }
+    let refused = Arc::new(AtomicU32::new(0));
+    let (theirs, count) = (shop.clone(), refused.clone());
+    let complete = move |ctx: TaskContext, n: i64| {
+        let (shop, count) = (theirs.clone(), count.clone());
+        async move {
+            // The first transaction at the usual level, the next as the error says.
+            for level in LEVELS {
+                let mut connection = shop.connect().await;
+                connection.query_drop(set).await?;
+                connection.query_drop(format!("SET TRANSACTION ISOLATION LEVEL {level}")).await?;
+                connection.query_drop("BEGIN").await?;
+                look(&mut connection).await;
+                match ctx.complete_within(&mut connection, n).await {
+                    Ok(completion) => {
+                        connection.query_drop("COMMIT").await?;
+                        completion.committed();
+                        return Ok((n, level.to_owned()));
+                    }
+                    Err(error) => {
+                        count.fetch_add(1, Ordering::Relaxed);
+                        let text = error.to_string();
+                        assert!(error.is_retryable() && text.contains("READ COMMITTED"), "{text}");
+                        connection.query_drop("ROLLBACK").await?;
+                    }
+                }
+            }
+            panic!("it could not be completed");
+        }
+    };
+    shop.store.register_fn("complete", complete).await.unwrap();
+    for n in 0..4 {
+        shop.store.enqueue_by_alias("", "complete", n).await.unwrap();
+    }
+    let summary = shop.store.runner().concurrency(4).run_once().await.unwrap();
+    assert_eq!(summary.to_string(), "4 succeeded");
+    let refused = refused.load(Ordering::Relaxed);
+    assert!(refused > 0, "their lease is newer than the snapshot");
 }
 
 async fn settings_of_the_session_change_nothing_and_stay() {

@@ -2,7 +2,7 @@
 //! else goes on, and no lease is lost. On InnoDB that is about rows and the gaps between them, which a
 //! transaction at REPEATABLE READ locks as soon as it looks for what is not there.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod common;
 
@@ -232,7 +232,6 @@ async fn while_a_completion_is_open(name: &'static str, level: &'static str, end
     let mut slowest = go_on(&others, first).await;
     half.send(true).unwrap();
     slowest.extend(go_on(&others, second).await);
-    println!("{level}, {} s open: {slowest:?}", began.elapsed().as_secs());
     prompt(&slowest);
 
     // All of this while it is still open.
@@ -337,7 +336,6 @@ async fn while_an_enqueue_is_open(name: &'static str, level: &'static str) {
     let mut slowest = go_on(&others, began + OPEN / 2).await;
     stop.send(true).unwrap();
     slowest.extend(go_on(&others, began + OPEN).await);
-    println!("{level}, {} s open: {slowest:?}", began.elapsed().as_secs());
     prompt(&slowest);
     for holder in [holder, newer] {
         assert_eq!(shop.status(holder).await, (Status::Success, 1), "its key was not locked");

@@ -101,6 +101,7 @@
 //!
 //! - `metrics`: counters, gauges and histograms through the crate `metrics`, as [`telemetry`] lists
 //!   them.
+//! - `mysql`: `mysql://` and `mariadb://` URLs, and the module `mysql`.
 //! - `sqlite` (on by default): `sqlite://` URLs, and the module `sqlite`. SQLite is built in.
 
 mod connect;
@@ -119,6 +120,9 @@ pub use taskstore_core::{
     TaskOutput, TaskResult, Tasks, UpdateDefinition, limits, shutdown_signal,
 };
 pub use taskstore_core::{telemetry, testing};
+#[cfg(feature = "mysql")]
+#[doc(inline)]
+pub use taskstore_mysql as mysql;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use taskstore_sqlite as sqlite;
