@@ -1,6 +1,8 @@
 //! taskstore links into one program with sqlx, diesel and sea-orm, each of them reads its tasks, and each
 //! enqueues one in a transaction of its own.
 
+mod mysql;
+
 use std::error::Error;
 
 use diesel::{
@@ -45,6 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let by_sea_orm: String = row.try_get("", "said")?;
 
     enqueue_in_their_transactions(&store, &pool, &mut connection, &database).await?;
+    mysql::enqueue().await?;
 
     println!("sqlx:    {by_sqlx}\ndiesel:  {by_diesel}\nsea-orm: {by_sea_orm}");
     let expected = "double success 42 ";
