@@ -36,6 +36,7 @@ common::server_tests!(
     a_notice_wakes_a_runner_that_looks_once_an_hour,
     a_handler_completes_its_task_in_a_transaction_of_the_drivers_own_type,
     the_round_trips_are_as_many_as_the_documentation_says,
+    many_transactions_at_once_lose_nothing_and_do_nothing_twice,
 );
 
 /// The isolation levels that a caller may have.
@@ -530,4 +531,90 @@ async fn the_round_trips_are_as_many_as_the_documentation_says() {
     }
     // Those of the first of each pair also prepare.
     assert_eq!((counted[1], counted[3]), (6, 9), "{counted:?}");
+}
+
+/// One transaction of a producer's: what it came to, if it was committed.
+async fn produce(shop: &Shop, connection: &mut Conn, n: i64) -> Result<Option<TaskId>, Error> {
+    run(connection, &format!("SET TRANSACTION ISOLATION LEVEL {}", LEVELS[(n % 2) as usize])).await;
+    run(connection, "BEGIN").await;
+    look(connection).await;
+    let task = shop.store.enqueue_by_alias("", "effect", n);
+    // Few keys, so that they are often held, and often by a transaction that is still open.
+    let task = if n % 3 == 0 { task } else { task.unique(format!("key {}", n % 5)) };
+    let notice = task.within(connection).await?;
+    let other = shop.store.enqueue_by_alias("", "effect", -n - 1).unique(format!("key {}", n % 7));
+    let other = other.within(connection).await?;
+    if n % 4 == 1 {
+        run(connection, "ROLLBACK").await;
+        return Ok(None);
+    }
+    run(connection, "COMMIT").await;
+    other.send();
+    let id = (!notice.is_duplicate()).then_some(notice.id());
+    notice.send();
+    Ok(id)
+}
+
+async fn many_transactions_at_once_lose_nothing_and_do_nothing_twice() {
+    let shop = Arc::new(Shop::open("at_once").await);
+    shop.sql("CREATE TABLE effects(task VARCHAR(26) NOT NULL)").await;
+    let theirs = shop.clone();
+    let effect = move |ctx: TaskContext, n: i64| {
+        let shop = theirs.clone();
+        async move {
+            let mut connection = shop.begin(LEVELS[(n.unsigned_abs() % 2) as usize]).await;
+            look(&mut connection).await;
+            let insert = "INSERT INTO effects VALUES(?)";
+            connection.exec_drop(insert, (ctx.id().to_string(),)).await?;
+            let completion = ctx.complete_within(&mut connection, n).await?;
+            if n % 5 == 2 && ctx.attempt() == 1 {
+                run(&mut connection, "ROLLBACK").await;
+                return Err(taskstore_core::TaskError::retry_in(Duration::ZERO, "rolled back"));
+            }
+            connection.query_drop("COMMIT").await?;
+            if n % 2 == 0 {
+                completion.committed();
+            }
+            Ok(n)
+        }
+    };
+    shop.store.register_fn("effect", effect).await.unwrap();
+    let runner = shop.store.runner().concurrency(8).start().await.unwrap();
+    let producers = (0..6).map(|producer| {
+        let shop = shop.clone();
+        tokio::spawn(async move {
+            let mut connection = shop.connect().await;
+            let mut stored = Vec::new();
+            for n in 0..25 {
+                loop {
+                    match produce(&shop, &mut connection, producer * 1_000 + n).await {
+                        Ok(id) => break stored.extend(id),
+                        Err(error) => {
+                            assert!(error.is_retryable(), "{error}");
+                            run(&mut connection, "ROLLBACK").await;
+                        }
+                    }
+                }
+            }
+            stored
+        })
+    });
+    let mut stored = Vec::new();
+    for producer in producers.collect::<Vec<_>>() {
+        stored.extend(producer.await.unwrap());
+    }
+    assert!(stored.len() > 30, "{}", stored.len());
+    for &id in &stored {
+        shop.store.wait_for(id, Duration::from_secs(60)).await.unwrap();
+    }
+    while shop.count("task_ready").await + shop.count("task_later").await > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    runner.stop().await;
+    // Each of them, and each that is there at all, once.
+    let ended = shop.count("task_queue WHERE status=2").await;
+    assert_eq!(shop.count("task_queue").await, ended);
+    assert_eq!(shop.count("effects").await, ended);
+    assert_eq!(shop.count("(SELECT DISTINCT task FROM effects) x").await, ended);
+    assert_eq!((shop.count("task_unique").await, shop.count("task_lease").await), (0, 0));
 }
