@@ -105,10 +105,10 @@ async fn go_on(store: &Store, until: Instant) -> Vec<(&'static str, Duration)> {
     // Handlers and keys are new ones each time.
     static ROUNDS: AtomicU32 = AtomicU32::new(1);
     let mut slowest: Vec<(&'static str, Duration)> = Vec::new();
-    let first = ROUNDS.load(Ordering::Relaxed);
-    let mut n = first;
+    let mut rounds = 0;
     while Instant::now() < until {
-        n = ROUNDS.fetch_add(1, Ordering::Relaxed);
+        rounds += 1;
+        let n = ROUNDS.fetch_add(1, Ordering::Relaxed);
         let beside = || store.enqueue::<Beside>(n).queue("beside");
         let mut note = |what, began: Instant| {
             let took = began.elapsed();
@@ -140,7 +140,8 @@ async fn go_on(store: &Store, until: Instant) -> Vec<(&'static str, Duration)> {
         note("register", began);
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
-    assert!(n > first + 5, "{} rounds", n - first);
+    // A busy machine gets through few.
+    assert!(rounds > 1, "{rounds} rounds");
     slowest
 }
 
