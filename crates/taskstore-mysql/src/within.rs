@@ -52,7 +52,9 @@ pub trait Within: Enqueueing {
     /// Stores it in the transaction that is open on this connection to the store's own database, at
     /// any isolation level, checked like any enqueue. It has the options of the builder.
     ///
-    /// Changes what `LAST_INSERT_ID()` says. If this is dropped before it has answered, roll back.
+    /// Changes what `LAST_INSERT_ID()` says. If this is dropped before it has answered, roll back and close
+    /// the connection. A unique key that another open transaction has taken is waited for as long as the
+    /// connection waits for any lock.
     ///
     /// # Errors
     /// Nothing of it is stored, and the transaction can go on. What awaiting the builder says, and

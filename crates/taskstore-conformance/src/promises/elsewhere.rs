@@ -253,6 +253,21 @@ elsewhere! {
         "within.notice" by a_notice_wakes_a_runner_that_hears_nothing_else;
         "runner.elsewhere" by a_lock_that_cannot_be_had_is_an_error_that_says_what_to_do;
     }
+    in "crates/taskstore-mysql/tests/within.rs" {
+        "within.ours" by a_connection_without_a_transaction_is_refused;
+        "within.ours" by a_transaction_of_another_database_is_refused;
+        "within.checked" by an_error_half_way_leaves_nothing_and_the_transaction_goes_on;
+        "within.unique" by an_old_snapshot_does_not_hide_what_has_been_committed_since;
+        "within.again" by an_old_snapshot_does_not_hide_what_has_been_committed_since;
+        "within.notice" by a_notice_wakes_a_runner_that_looks_once_an_hour;
+        "complete.together" by many_transactions_at_once_lose_nothing_and_do_nothing_twice;
+    }
+    in "crates/taskstore-mysql/tests/within_locks.rs" {
+        "complete.neighbours" by an_open_completion_at_repeatable_read_holds_up_nobody;
+        "complete.neighbours" by an_open_completion_at_read_committed_holds_up_nobody;
+        "complete.rolled_back" by a_completion_that_is_rolled_back_late_costs_no_lease;
+        "runner.elsewhere" by an_open_enqueue_at_repeatable_read_holds_up_nobody;
+    }
     in "tests/tests/fleet/complete.rs" {
         "complete.crash" by a_process_killed_between_effect_and_end_has_done_it_once;
     }

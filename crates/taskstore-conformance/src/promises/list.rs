@@ -82,7 +82,7 @@ promises! {
     "within.sql": "The statement for other drivers enqueues the same task, and refuses nothing less.";
     "within.checked": "What the store refuses is refused within a transaction in the same words; nothing \
         of it is stored, and the transaction can go on.";
-    "within.ours": "A connection without a transaction, or to another file, is refused.";
+    "within.ours": "A connection without a transaction, or to another file or database, is refused.";
     "within.unique": "A unique key is held from the commit on, and free after a rollback; a duplicate names \
         the live task.";
     "within.again": "An enqueue that is sent again, in whatever transaction, is one task.";
