@@ -106,6 +106,9 @@ impl Steps {
         for name in &self.failed {
             say(&format!("failed: {name}"));
         }
+        for test in &self.tally.failures {
+            say(&format!("  {test}"));
+        }
         self.failed.is_empty()
     }
 

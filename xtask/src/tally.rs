@@ -11,7 +11,13 @@ pub(crate) struct Tally {
     pub(crate) failed: u64,
     /// The lines of tests that their runner left out, with the reason that it gave.
     pub(crate) ignored: Vec<String>,
+    /// The tests that failed, by name, each with what it panicked with. Planted bugs panic by the
+    /// hundred in a test that notices all but one, so this is what to read first.
+    pub(crate) failures: Vec<String>,
 }
+
+/// A panic's message is cut here: what is longer is in the whole output.
+const PANIC_LINES_MAX: usize = 12;
 
 impl Tally {
     /// Reads the output of any number of test runners.
@@ -21,14 +27,26 @@ impl Tally {
             if let Some(counts) = line.trim_start().strip_prefix("test result: ") {
                 sum.passed += count(counts, "passed");
                 sum.failed += count(counts, "failed");
-            } else if line.starts_with("test ")
-                && (line.contains(" ... ignored") || line.contains(" ... \u{1b}[33mignored"))
-            {
-                sum.ignored.push(line.trim_end().to_owned());
+            } else if let Some(test) = line.strip_prefix("test ") {
+                if test.contains(" ... ignored") || test.contains(" ... \u{1b}[33mignored") {
+                    sum.ignored.push(line.trim_end().to_owned());
+                } else if let Some(name) = test.trim_end().strip_suffix(" ... FAILED") {
+                    sum.failures.push(failure(name, output));
+                }
             }
         }
         sum
     }
+}
+
+/// A failed test's name and its panic, if it panicked on a thread of that name.
+fn failure(name: &str, output: &str) -> String {
+    let thread = format!("thread '{name}' ");
+    let mut lines = output.lines().skip_while(|line| !line.starts_with(&thread));
+    let panic = lines.by_ref().take(PANIC_LINES_MAX).take_while(|line| {
+        !line.is_empty() && !line.starts_with("stack backtrace") && !line.starts_with("note: ")
+    });
+    panic.fold(name.to_owned(), |text, line| text + "\n    " + line)
 }
 
 impl AddAssign for Tally {
@@ -36,6 +54,7 @@ impl AddAssign for Tally {
         self.passed += other.passed;
         self.failed += other.failed;
         self.ignored.extend(other.ignored);
+        self.failures.extend(other.failures);
     }
 }
 
@@ -79,8 +98,29 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_test_is_named_with_its_own_panic() {
+        let tally = Tally::read(
+            "test noticed ... ok\n\
+             test all_bugs ... FAILED\n\
+             thread 'case' (7) panicked at crates/a.rs:1:2:\n\
+             a planted bug\n\
+             stack backtrace:\n\
+             thread 'all_bugs' (8) panicked at crates/b.rs:3:4:\n\
+             nobody noticed:\n\
+             two\n\
+             stack backtrace:\n   0: std::panicking\n\
+             test result: FAILED. 1 passed; 1 failed; 0 ignored\n",
+        );
+        assert_eq!(
+            tally.failures,
+            ["all_bugs\n    thread 'all_bugs' (8) panicked at crates/b.rs:3:4:\n    \
+              nobody noticed:\n    two"]
+        );
+    }
+
+    #[test]
     fn the_summary_is_one_plain_line() {
-        let tally = Tally { passed: 12, failed: 0, ignored: Vec::new() };
+        let tally = Tally { passed: 12, ..Tally::default() };
         assert_eq!(tally.to_string(), "12 passed, 0 failed");
     }
 }
