@@ -2,28 +2,16 @@
 
 #[path = "support/memory.rs"]
 mod memory;
-#[path = "support/pages.rs"]
-mod pages;
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use taskstore_conformance::{
     Case, Damage, Harness, Need, async_trait, cases,
-    mutants::{Mutant, hunt, page},
+    mutants::{Mutant, hunt, notice_all},
 };
 use taskstore_core::Backend;
 
-/// So many cases are named of those that notice a bug.
-const ENOUGH: usize = 3;
-
-/// The cases that make sense in memory and do not depend on chance, so that the page does not either.
+/// The cases that make sense in memory and do not depend on chance.
 fn certain_cases() -> Vec<Case> {
     let chance = ["race::", "random::"];
     cases()
@@ -64,27 +52,7 @@ fn without_a_bug_nothing_is_noticed() {
 
 #[test]
 fn every_planted_bug_is_noticed() {
-    let cases = certain_cases();
     let harness: Arc<dyn Harness> = Arc::new(Quick);
-    let next = AtomicUsize::new(0);
-    let caught = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(mutant) = Mutant::ALL.get(number) else { return };
-                    let by = hunt(&harness, *mutant, &cases, ENOUGH);
-                    caught.lock().unwrap().push((number, *mutant, by));
-                }
-            });
-        }
-    });
-    let mut caught = caught.into_inner().unwrap();
-    caught.sort_by_key(|(number, ..)| *number);
-    let caught: Vec<_> = caught.into_iter().map(|(_, mutant, by)| (mutant, by)).collect();
-    let missed: Vec<_> =
-        caught.iter().filter(|(_, by)| by.is_empty()).map(|(mutant, _)| mutant).collect();
-    assert!(missed.is_empty(), "the suite notices none of {missed:?}");
-    pages::keep_page("docs/mutants.md", &page(&caught));
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mutants.md");
+    notice_all(&page, &harness, &certain_cases());
 }

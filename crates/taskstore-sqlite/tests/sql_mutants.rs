@@ -7,52 +7,12 @@
 #[path = "common/harness.rs"]
 mod harness;
 
-use std::{
-    fmt::Write as _,
-    fs,
-    path::PathBuf,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc};
 
-use harness::{Patch, Sqlite};
-use taskstore_conformance::{Case, Harness, cases, try_case};
+use harness::Sqlite;
+use taskstore_conformance::mutants::notice_each;
 
-/// So many cases are named of those that notice a mistake.
-const ENOUGH: usize = 3;
-/// A mistake that makes a case hang is noticed then.
-const DEADLINE: Duration = Duration::from_secs(30);
-
-/// One statement with a mistake.
-#[derive(Clone, Copy)]
-struct Mutant {
-    what: &'static str,
-    file: &'static str,
-    right: &'static str,
-    wrong: &'static str,
-    /// The nouns of the cases to ask.
-    nouns: &'static [&'static str],
-    patch: Patch,
-}
-
-macro_rules! mutants {
-    ($($file:literal: $right:literal => $wrong:literal, $what:literal [$($noun:literal)+];)+) => {
-        const MUTANTS: &[Mutant] = &[$(Mutant {
-            what: $what,
-            file: $file,
-            right: $right,
-            wrong: $wrong,
-            nouns: &[$($noun),+],
-            patch: |name, text| (name == $file).then(|| text.replacen($right, $wrong, 1)),
-        }),+];
-    };
-}
-
-mutants! {
+taskstore_conformance::sql_mutants! {
     "queue_paused": "paused<>0" => "paused<0", "A claim takes from a paused queue." ["pause"];
     "claim_ready": "r.priority,r.run_at,r.task LIMIT" => "r.run_at,r.priority,r.task LIMIT",
         "A claim goes by time before priority." ["claim"];
@@ -109,70 +69,15 @@ mutants! {
         "The statement for other drivers forgets the id." ["within"];
 }
 
-/// The cases of these nouns that do not depend on chance.
-fn cases_of(nouns: &[&str]) -> Vec<Case> {
-    let noun = |case: &Case| case.name.split("::").next().unwrap_or_default();
-    nouns
-        .iter()
-        .flat_map(|wanted| cases().into_iter().filter(move |case| noun(case) == *wanted))
-        .collect()
-}
-
-fn hunt(mutant: &Mutant) -> Vec<&'static str> {
-    let harness: Arc<dyn Harness> = Arc::new(Sqlite::patched(mutant.patch));
-    let fails = |case: &Case| try_case(Arc::clone(&harness), *case, DEADLINE).is_err();
-    cases_of(mutant.nouns).iter().filter(|case| fails(case)).map(|c| c.name).take(ENOUGH).collect()
-}
-
 #[test]
 fn every_mistake_is_in_a_file() {
-    for Mutant { file, right, wrong, nouns, .. } in MUTANTS {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let statement = folder.join("sql").join(format!("{file}.sql"));
-        let migration = folder.join("migrations").join(format!("{file}.sql"));
-        let text = fs::read_to_string(statement).or_else(|_| fs::read_to_string(migration));
-        assert!(text.unwrap().contains(right), "{file} has no {right:?} to make {wrong:?} of");
-        assert!(!cases_of(nouns).is_empty());
+    for mutant in MUTANTS {
+        assert!(mutant.is_in_a_file(env!("CARGO_MANIFEST_DIR")), "{mutant:?}");
     }
 }
 
 #[test]
 fn every_mistake_is_noticed() {
-    let next = AtomicUsize::new(0);
-    let caught = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                loop {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(mutant) = MUTANTS.get(number) else { return };
-                    let by = hunt(mutant);
-                    caught.lock().unwrap().push((number, mutant, by));
-                }
-            });
-        }
-    });
-    let mut caught = caught.into_inner().unwrap();
-    caught.sort_by_key(|(number, ..)| *number);
-    let missed: Vec<_> =
-        caught.iter().filter(|(.., by)| by.is_empty()).map(|(_, mutant, _)| mutant.what).collect();
-    assert!(missed.is_empty(), "the suite notices none of {missed:#?}");
-    let mut page = String::from(
-        "# Bugs planted in SQL\n\n\
-         <!-- Made by `cargo xtask docs`; do not edit. -->\n\n\
-         Each test run plants these mistakes, one at a time, in the statements of SQLite, and fails when the \
-         suite lets one\nof them pass on a file. The cases named are the first that notice, at most three of \
-         them. Mistakes that any engine could\nmake are in [mutants.md](mutants.md).\n\n\
-         | planted bug | in | noticed by |\n|---|---|---|\n",
-    );
-    for (_, mutant, by) in &caught {
-        let by: Vec<_> = by.iter().map(|case| format!("`{case}`")).collect();
-        writeln!(page, "| {} | `{}` | {} |", mutant.what, mutant.file, by.join("<br>")).unwrap();
-    }
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/mutants_sql.md");
-    if std::env::var_os("TASKSTORE_WRITE_DOCS").is_some() {
-        fs::write(&path, &page).unwrap();
-    }
-    let is = fs::read_to_string(&path).unwrap_or_default();
-    assert!(is == page, "docs/mutants_sql.md is out of date: run `cargo xtask docs`");
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/mutants_sql_sqlite.md");
+    notice_each(&page, "SQLite", MUTANTS, |patch| Arc::new(Sqlite::patched(patch)));
 }

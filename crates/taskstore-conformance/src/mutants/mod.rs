@@ -10,19 +10,27 @@ mod enqueue;
 mod lease;
 mod list;
 mod memo;
+mod page;
 mod purge;
 mod query;
 mod queue;
 mod settle;
+mod sql;
 mod sweep;
 
-use std::{sync::Arc, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use taskstore_core::Backend;
 
-use self::bugged::Bugged;
-pub use self::list::Mutant;
+use self::{
+    bugged::Bugged,
+    page::{Bug, keep},
+};
+pub use self::{
+    list::Mutant,
+    sql::{Patch, SqlMutant, notice_each},
+};
 use crate::{Case, Damage, Harness, PlainEnd, PlainRow, try_case};
 
 /// The stores of another harness, with one mistake.
@@ -90,20 +98,21 @@ pub fn hunt(
         .collect()
 }
 
-/// The page that shows which cases caught which mutant: a Markdown table.
-#[must_use]
-pub fn page(caught: &[(Mutant, Vec<&'static str>)]) -> String {
-    let mut page = String::from(
-        "# Planted bugs\n\n\
+/// Tries that the page of the mutants is true: of the cases that it names for each, one fails at least on
+/// the stores of `harness` with the mistake planted.
+///
+/// # Panics
+/// If it is not.
+pub fn notice_all(page: &Path, harness: &Arc<dyn Harness>, cases: &[Case]) {
+    let bugs = Mutant::ALL.iter().map(|&mutant| Bug {
+        row: format!("| {} | ", mutant.what()),
+        cases: cases.to_vec(),
+        notices: Box::new(move |case: &Case| !hunt(harness, mutant, &[*case], 1).is_empty()),
+    });
+    let head = "# Planted bugs\n\n\
          <!-- Made by `cargo xtask docs`; do not edit. -->\n\n\
          Each test run plants these mistakes, one at a time, in the store that lives in memory, and \
-         fails when the suite\nlets one of them pass. The cases named are the first that notice, at \
-         most three of them.\n\n\
-         | planted bug | noticed by |\n|---|---|\n",
-    );
-    for (mutant, cases) in caught {
-        let cases: Vec<_> = cases.iter().map(|case| format!("`{case}`")).collect();
-        page.push_str(&format!("| {} | {} |\n", mutant.what(), cases.join("<br>")));
-    }
-    page
+         fails when none of the\ncases named notices. They were the first that did, at most three of them.\n\n\
+         | planted bug | noticed by |\n|---|---|\n";
+    keep(page, head, &bugs.collect::<Vec<_>>());
 }
