@@ -3,7 +3,7 @@
 use mysql_async as driver;
 use taskstore_core::{Error, Result};
 
-use crate::migrate::LATEST;
+use crate::migrate::MIGRATIONS;
 
 /// `ER_DUP_ENTRY`.
 const DUPLICATE: u16 = 1062;
@@ -149,11 +149,7 @@ pub(crate) fn at_connect(error: driver::Error) -> Error {
 
 /// A database that was never migrated, or not with this prefix.
 pub(crate) const fn no_tables() -> Error {
-    Error::Schema {
-        found: 0,
-        expected: LATEST,
-        advice: "run the migrations with Store::migrate, or connect with auto_migrate",
-    }
+    MIGRATIONS.not_migrated(0)
 }
 
 /// `?` on what the driver answers.

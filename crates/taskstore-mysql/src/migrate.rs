@@ -2,70 +2,49 @@
 //! own transaction here, so a migration is entered after its statements, and every one of them may
 //! find its work done: one that was cut off is run again.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use taskstore_core::{
     Error, Result,
-    backend::{Migrate, MigrateTo, MigrationReport},
+    backend::{Migrate, MigrationReport},
 };
+use taskstore_sql::{Applied, Migration, Migrations, READ_BOOK};
 
 use crate::{
-    error::{is_denied, no_tables},
+    error::is_denied,
     session::{Row, Session},
-    sql::Texts,
 };
 
-/// One step from a schema to the next.
-struct Migration {
-    version: u32,
-    name: &'static str,
-    up: &'static str,
-    down: &'static str,
-    /// The newest migration that the oldest code knows which still works with the tables after this.
-    compatible_from: u32,
-    /// The store works without it: the server may not let the user do what it does.
-    may_lack: bool,
-}
-
-const MIGRATIONS: &[Migration] = &[
-    Migration {
-        version: 1,
-        name: "0001_initial",
-        up: include_str!("../migrations/0001_initial.sql"),
-        down: include_str!("../migrations/0001_initial_down.sql"),
-        compatible_from: 1,
-        may_lack: false,
-    },
-    Migration {
-        version: 2,
-        name: "0002_plain_sql",
-        up: include_str!("../migrations/0002_plain_sql.sql"),
-        down: include_str!("../migrations/0002_plain_sql_down.sql"),
-        compatible_from: 1,
-        may_lack: true,
-    },
-];
-
-/// The newest migration that this code knows.
-pub(crate) const LATEST: u32 = 2;
-/// The newest one that the store cannot do without.
-const NEEDED: u32 = 1;
+/// The migrations.
+pub(crate) const MIGRATIONS: Migrations = Migrations {
+    steps: &[
+        Migration {
+            version: 1,
+            name: "0001_initial",
+            up: include_str!("../migrations/0001_initial.sql"),
+            down: include_str!("../migrations/0001_initial_down.sql"),
+            compatible_from: 1,
+            may_lack: false,
+        },
+        Migration {
+            version: 2,
+            name: "0002_plain_sql",
+            up: include_str!("../migrations/0002_plain_sql.sql"),
+            down: include_str!("../migrations/0002_plain_sql_down.sql"),
+            compatible_from: 1,
+            may_lack: true,
+        },
+    ],
+    book: include_str!("../migrations/0000_migration_table.sql"),
+    book_down: include_str!("../migrations/0000_migration_table_down.sql"),
+    enter: "INSERT INTO task_migration(version,name,checksum,compatible_from,applied_at) VALUES({version},'{name}','{checksum}',{compatible_from},CAST(UNIX_TIMESTAMP(NOW(6))*1000000 AS SIGNED)) ON DUPLICATE KEY UPDATE version=version;",
+    may_be_cut_off: true,
+};
 
 /// How long a migration waits for another.
 const LOCK_WAIT_MAX: Duration = Duration::from_secs(50);
 /// How long migrations may take.
 const MIGRATE_MAX: Duration = Duration::from_secs(120);
-
-const BOOK: &str = include_str!("../migrations/0000_migration_table.sql");
-const BOOK_DOWN: &str = include_str!("../migrations/0000_migration_table_down.sql");
-
-/// A row of the book of migrations.
-struct Applied {
-    version: u32,
-    checksum: String,
-    compatible_from: u32,
-}
 
 /// Applies, reverts or plans. Of two processes one waits and then finds nothing to do.
 pub(crate) async fn migrate(
@@ -73,11 +52,11 @@ pub(crate) async fn migrate(
     request: &Migrate,
 ) -> Result<MigrationReport> {
     if request.dry_run {
-        return plan(session, request.target).await;
+        return plan(session, request).await;
     }
     let work = async {
         lock(session).await?;
-        let done = match plan(session, request.target).await {
+        let done = match plan(session, request).await {
             Ok(report) => run(session, report).await,
             Err(error) => Err(error),
         };
@@ -116,8 +95,11 @@ async fn run(session: &mut Session<'_>, mut report: MigrationReport) -> Result<M
             Ok(()) => {}
             Err(error) if is_denied(&error) => {
                 let texts = session.texts();
-                let lacks = |m: &&Migration| m.may_lack && texts.prepare(m.name, m.up) == *sql;
-                let Some(migration) = MIGRATIONS.iter().find(lacks) else { return Err(error) };
+                let lacks =
+                    |step: &&Migration| step.may_lack && texts.prepare(step.name, step.up) == *sql;
+                let Some(migration) = MIGRATIONS.steps.iter().find(lacks) else {
+                    return Err(error);
+                };
                 let down = texts.prepare(migration.name, migration.down);
                 tracing::warn!(%error, migration = migration.name, "the store goes on without it");
                 session.run(&down).await?;
@@ -131,75 +113,15 @@ async fn run(session: &mut Session<'_>, mut report: MigrationReport) -> Result<M
     Ok(report)
 }
 
-async fn plan(session: &mut Session<'_>, target: MigrateTo) -> Result<MigrationReport> {
+async fn plan(session: &mut Session<'_>, request: &Migrate) -> Result<MigrationReport> {
     let applied = read_book(session).await?;
-    match target {
-        MigrateTo::Latest => up(session.texts(), applied),
-        MigrateTo::Nothing => down(session.texts(), applied),
-    }
-}
-
-fn up(texts: &Texts, applied: Option<Vec<Applied>>) -> Result<MigrationReport> {
-    let mut report = MigrationReport::default();
-    match &applied {
-        None => report.sql.push(texts.prepare("0000_migration_table", BOOK)),
-        Some(applied) => check_compatible(applied)?,
-    }
-    let there = applied.unwrap_or_default();
-    let pending = MIGRATIONS.iter().filter(|m| !there.iter().any(|a| a.version == m.version));
-    for migration in pending {
-        report.sql.push(texts.prepare(migration.name, migration.up));
-        report.sql.push(texts.prepare("migration_insert", &entry(migration)));
-        report.applied.push(migration.name.to_owned());
-    }
-    Ok(report)
-}
-
-/// Its row, as a statement that a person could run too. All of its values are this crate's own.
-fn entry(migration: &Migration) -> String {
-    format!(
-        "INSERT INTO task_migration(version,name,checksum,compatible_from,applied_at) VALUES({},'{}','{}',{},CAST(UNIX_TIMESTAMP(NOW(6))*1000000 AS SIGNED)) ON DUPLICATE KEY UPDATE version=version;",
-        migration.version,
-        migration.name,
-        checksum(migration.up),
-        migration.compatible_from,
-    )
-}
-
-fn down(texts: &Texts, applied: Option<Vec<Applied>>) -> Result<MigrationReport> {
-    let mut report = MigrationReport::default();
-    let Some(applied) = applied else { return Ok(report) };
-    if let Some(newer) = applied.iter().find(|applied| applied.version > LATEST) {
-        return Err(Error::Schema {
-            found: newer.version,
-            expected: LATEST,
-            advice: "revert it with the newer code that made it",
-        });
-    }
-    for migration in MIGRATIONS.iter().rev() {
-        if applied.iter().any(|applied| applied.version == migration.version) {
-            report.applied.push(migration.name.to_owned());
-        }
-        // Also of one that was cut off before it was entered.
-        report.sql.push(texts.prepare(migration.name, migration.down));
-    }
-    report.sql.push(texts.prepare("0000_migration_table", BOOK_DOWN));
-    Ok(report)
+    let texts = session.texts();
+    MIGRATIONS.plan(request.target, applied.as_deref(), &|name, text| texts.prepare(name, text))
 }
 
 /// Whether this code can work with the tables that are there.
 pub(crate) async fn check(session: &mut Session<'_>) -> Result<()> {
-    let applied = read_book(session).await?.ok_or_else(no_tables)?;
-    check_compatible(&applied)?;
-    match newest(&applied) {
-        0 => Err(no_tables()),
-        found if found < NEEDED => Err(Error::Schema {
-            found,
-            expected: LATEST,
-            advice: "run the migrations with Store::migrate, or connect with auto_migrate",
-        }),
-        _ => Ok(()),
-    }
+    MIGRATIONS.check(read_book(session).await?.as_deref())
 }
 
 /// Whether people can enqueue with plain SQL.
@@ -213,35 +135,9 @@ pub(crate) async fn has_plain_sql(session: &mut Session<'_>) -> Result<bool> {
     }
 }
 
-fn newest(applied: &[Applied]) -> u32 {
-    applied.iter().map(|applied| applied.version).max().unwrap_or_default()
-}
-
-/// No migration that this code knows may differ, and none that it does not know may exclude it.
-fn check_compatible(applied: &[Applied]) -> Result<()> {
-    let refuse = |advice| Err(Error::Schema { found: newest(applied), expected: LATEST, advice });
-    for row in applied {
-        match MIGRATIONS.iter().find(|migration| migration.version == row.version) {
-            Some(known) if checksum(known.up) != row.checksum => {
-                return refuse(
-                    "a migration was changed after it was applied: its checksum differs from this build's",
-                );
-            }
-            None if row.compatible_from > LATEST => {
-                return refuse("the tables were made for newer code: update this program");
-            }
-            _ => {}
-        }
-    }
-    Ok(())
-}
-
 /// What the book says; `None`: there is no book.
 async fn read_book(session: &mut Session<'_>) -> Result<Option<Vec<Applied>>> {
-    let sql = session.texts().prepare(
-        "migrations",
-        "SELECT version,checksum,compatible_from FROM task_migration ORDER BY version;",
-    );
+    let sql = session.texts().prepare("migrations", READ_BOOK);
     let read = |row: &Row| {
         Ok(Applied { version: row.get(0)?, checksum: row.get(1)?, compatible_from: row.get(2)? })
     };
@@ -250,11 +146,4 @@ async fn read_book(session: &mut Session<'_>) -> Result<Option<Vec<Applied>>> {
         Err(Error::Schema { .. }) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-fn checksum(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }

@@ -3,38 +3,39 @@
 //! Never built from a caller's text: a prefix is checked when it is set, and is put before the names
 //! in [`NAMES`] and no others. A statement that stores one row is also there for several at once.
 
+use taskstore_sql::Names;
+
 /// Everything that migrations make, so that a prefix can be put before it and it can be dropped.
-const NAMES: &[&str] = &[
-    "task_migration",
-    "task_definition",
-    "task_definition_id",
-    "task_definition_alias",
-    "task_queue",
-    "task_queue_id",
-    "task_payload",
-    "task_ready",
-    "task_later",
-    "task_later_queue",
-    "task_lease",
-    "task_lease_tasks",
-    "task_result",
-    "task_log",
-    "task_unique",
-    "task_aside",
-    "task_ended",
-    "task_deleted",
-    "task_cancel",
-    "task_queue_state",
-    "task_enqueue",
-    "task_enqueue_insert",
-];
+const NAMES: Names = Names {
+    tables: &[
+        "task_migration",
+        "task_definition",
+        "task_definition_id",
+        "task_definition_alias",
+        "task_queue",
+        "task_queue_id",
+        "task_payload",
+        "task_ready",
+        "task_later",
+        "task_later_queue",
+        "task_lease",
+        "task_lease_tasks",
+        "task_result",
+        "task_log",
+        "task_unique",
+        "task_aside",
+        "task_ended",
+        "task_deleted",
+        "task_cancel",
+        "task_queue_state",
+        "task_enqueue",
+        "task_enqueue_insert",
+    ],
+    view: "task",
+};
 
 /// How many rows a statement stores at once, the most first: few sizes, so that few are prepared.
 pub(crate) const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
-
-/// The view. Columns are called `task` too, so it is told from them by the word before it.
-const VIEW: &str = "task";
-const BEFORE_VIEW: &[&str] = &["VIEW", "FROM", "JOIN", "EXISTS"];
 
 /// A test's way to plant a bug: the text to run instead of a file's, if any.
 pub(crate) type Patch = fn(name: &str, text: &str) -> Option<String>;
@@ -231,7 +232,7 @@ impl Texts {
     /// Any other file of this crate, such as a migration, as this store runs it.
     pub(crate) fn prepare(&self, name: &str, text: &str) -> String {
         let patched = self.patch.and_then(|patch| patch(name, text));
-        with_prefix(patched.as_deref().unwrap_or(text), &self.prefix)
+        NAMES.with_prefix(patched.as_deref().unwrap_or(text), &self.prefix)
     }
 }
 
@@ -247,63 +248,9 @@ fn sizes_of(text: &str) -> [String; SIZES.len()] {
     SIZES.map(|size| format!("{head}{}{tail}", vec![row; size].join(",")))
 }
 
-/// Puts the prefix before the project's own names; comments, texts and everything else stay.
-fn with_prefix(text: &str, prefix: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16 * prefix.len());
-    let mut rest = text;
-    let mut before = String::new();
-    while let Some(first) = rest.chars().next() {
-        let end = token_end(rest, first);
-        let (token, tail) = rest.split_at(end);
-        let is_word = first.is_ascii_alphabetic() || first == '_';
-        if is_word {
-            let ours = NAMES.contains(&token)
-                || (token == VIEW && BEFORE_VIEW.contains(&before.to_ascii_uppercase().as_str()));
-            if ours {
-                out.push_str(prefix);
-            }
-        }
-        out.push_str(token);
-        if is_word || !(first.is_whitespace() || token.starts_with("--")) {
-            token.clone_into(&mut before);
-        }
-        rest = tail;
-    }
-    out
-}
-
-/// Where the token that begins here ends: a word, a quoted text, a comment, or one character.
-fn token_end(text: &str, first: char) -> usize {
-    let at = |found: Option<usize>| found.unwrap_or(text.len());
-    if first.is_ascii_alphanumeric() || first == '_' {
-        at(text.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')))
-    } else if first == '\'' || first == '"' {
-        text.char_indices().skip(1).find(|&(_, c)| c == first).map_or(text.len(), |(i, _)| i + 1)
-    } else if text.starts_with("--") {
-        at(text.find('\n'))
-    } else {
-        first.len_utf8()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_prefix_goes_before_the_projects_own_names_and_nothing_else() {
-        assert_eq!(
-            with_prefix(
-                "-- task_queue\nSELECT task,'task_queue' FROM task_queue q JOIN task t ON t.task=q.seq; DROP VIEW IF EXISTS task;",
-                "app_"
-            ),
-            "-- task_queue\nSELECT task,'task_queue' FROM app_task_queue q JOIN app_task t ON t.task=q.seq; DROP VIEW IF EXISTS app_task;"
-        );
-        assert_eq!(
-            with_prefix("SELECT 1 FROM task_queue_mine, my_task_queue", "app_"),
-            "SELECT 1 FROM task_queue_mine, my_task_queue"
-        );
-    }
 
     #[test]
     fn a_row_is_repeated_and_nothing_else() {

@@ -3,7 +3,7 @@
 -- to go back yields to a cancel request and a soft delete.
 --
 -- The lease is locked from the start: `open` read under the lock is true, and the row goes with its last task. The list is asked
--- through a hash (IS TRUE keeps it from becoming a join).
+-- through a hash (IS TRUE keeps it from becoming a join). `n+0=n` is true, and makes the planner expect few (decision 0063).
 -- 1 now or NULL 2 tasks 3 leases 4 turns 5 statuses, 0 back to the queue 6 attempts to add 7 suspect 8 delays, NULL: where it stood
 -- 9 from the claim to the beginning, or NULL 10 from there to the end 11 outputs 12 errors 13 progress done 14 progress total
 -- 15 the different leases
@@ -13,7 +13,7 @@ b AS MATERIALIZED (SELECT b.lease,x.task,x.turn FROM task_lease_tasks b CROSS JO
 w AS MATERIALIZED (SELECT u.*,l.owner,l.claimed_at,l.claimed_at+u.began AS s,l.claimed_at+u.began+u.ran AS f
  FROM unnest($2::uuid[],$3::uuid[],$4::int[],$5::smallint[],$6::smallint[],$7::bool[],$8::bigint[],$9::bigint[],$10::bigint[],$11::text[],$12::text[],
   $13::bigint[],$14::bigint[]) WITH ORDINALITY u(task,lease,turn,st,inc,sus,delay,began,ran,o,e,done,total,n)
- JOIN l ON l.lease=u.lease ORDER BY u.task,u.n),
+ JOIN l ON l.lease=u.lease WHERE u.n+0=u.n ORDER BY u.task,u.n),
 fin AS (UPDATE task_queue t SET turn=t.turn+1,attempts=t.attempts+w.inc,updated_at=c.now,last_lease=w.lease,cancel_at=NULL,
   started_at=COALESCE(w.s,t.started_at),progress_done=COALESCE(w.done,t.progress_done),progress_total=COALESCE(w.total,t.progress_total),
   status=CASE WHEN w.st=0 AND (t.cancel_at IS NOT NULL OR t.deleted_at IS NOT NULL) THEN 4 ELSE w.st END,

@@ -36,6 +36,9 @@ use crate::{
     write,
 };
 
+#[cfg(debug_assertions)]
+use crate::plans;
+
 /// Most connections for whoever looks.
 const READERS_MAX: u32 = 4;
 
@@ -99,6 +102,19 @@ impl PostgresBackend {
     #[cfg(debug_assertions)]
     pub async fn list_plans(&self) -> Result<Vec<[String; 3]>> {
         self.readers.run("plans", |session| async move { read::plans(&session).await }).await
+    }
+
+    /// How the server would run every other statement, on the connections that write: its name, and its
+    /// plan as JSON. For a test of them, and not there in a release build.
+    ///
+    /// # Errors
+    /// As for any call.
+    #[doc(hidden)]
+    #[cfg(debug_assertions)]
+    pub async fn statement_plans(&self) -> Result<Vec<[String; 2]>> {
+        self.workers
+            .run("plans", |session| async move { plans::of_statements(&session).await })
+            .await
     }
 
     /// That of a store, if it is one of these.

@@ -68,6 +68,7 @@ impl Job {
                 ("enable_sort", "off"),
                 ("enable_hashjoin", "off"),
                 ("enable_mergejoin", "off"),
+                ("enable_material", "off"),
                 ("lock_timeout", "4000"),
                 ("statement_timeout", "8000"),
                 ("idle_in_transaction_session_timeout", "20000"),

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::value::{RawValue, to_raw_value};
-use taskstore_core::{DefinitionId, Error, LogLevel, Progress, Result, Status, clock};
+use taskstore_core::{Progress, clock};
 use time::UtcDateTime;
 use tokio_postgres::types::{
     FromSql, IsNull, ToSql, Type, accepts, private::BytesMut, to_sql_checked,
+};
+
+pub(crate) use taskstore_sql::{
+    count, duration, json, later, level, level_code, max_attempts, micros, no_definition, number,
+    status, status_code, until,
 };
 
 /// An id as the tables have it: 16 bytes that sort as the ULID does.
@@ -55,11 +59,6 @@ pub(crate) fn latest() -> i64 {
     clock::to_micros(UtcDateTime::MAX)
 }
 
-/// The definition of a task whose own somebody has deleted by hand: none that there is.
-pub(crate) fn no_definition() -> DefinitionId {
-    DefinitionId::from(ulid::Ulid::nil())
-}
-
 /// The request's time, if it has one.
 pub(crate) fn stamp(now: Option<UtcDateTime>) -> Option<i64> {
     now.map(clock::to_micros)
@@ -70,34 +69,9 @@ pub(crate) fn here() -> i64 {
     clock::to_micros(clock::now())
 }
 
-/// `at + by`, or the latest time that can be held.
-pub(crate) fn later(at: i64, by: Duration) -> i64 {
-    clock::to_micros(clock::add(clock::from_micros(at), by))
-}
-
-/// A length of time in microseconds.
-pub(crate) fn micros(length: Duration) -> i64 {
-    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
-}
-
 /// A delay that can be added to any time that can be held.
 pub(crate) fn delay(length: Duration) -> i64 {
     micros(length).min(latest())
-}
-
-/// A length of time from microseconds.
-pub(crate) fn duration(micros: i64) -> Duration {
-    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
-}
-
-/// How long from `now` until `at`; zero when it has passed.
-pub(crate) fn until(at: i64, now: i64) -> Duration {
-    duration(at.saturating_sub(now))
-}
-
-/// A count as a bigint can hold it.
-pub(crate) fn count(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// A count as an integer can hold it.
@@ -108,66 +82,4 @@ pub(crate) fn small(count: u32) -> i32 {
 /// The two columns of a progress.
 pub(crate) fn progress_columns(progress: Option<Progress>) -> (Option<i64>, Option<i64>) {
     (progress.map(|p| count(p.done)), progress.map(|p| count(p.total)))
-}
-
-/// The number that stands for a status in the record; queued and running are both active.
-pub(crate) const fn status_code(status: Status) -> i16 {
-    match status {
-        Status::Queued | Status::Running => 0,
-        Status::Success => 2,
-        Status::Failed => 3,
-        Status::Canceled => 4,
-        Status::Paused => 5,
-    }
-}
-
-/// The status that a record shows; an active one is queued if it waits and else running.
-pub(crate) fn status(code: i16, waits: bool) -> Result<Status> {
-    Ok(match code {
-        0 if waits => Status::Queued,
-        0 => Status::Running,
-        2 => Status::Success,
-        3 => Status::Failed,
-        4 => Status::Canceled,
-        5 => Status::Paused,
-        _ => return Err(Error::backend(format!("{code} is not a status"))),
-    })
-}
-
-/// The number that stands for a log level.
-pub(crate) const fn level_code(level: LogLevel) -> i16 {
-    match level {
-        LogLevel::Info => 0,
-        LogLevel::Success => 1,
-        LogLevel::Error => 2,
-    }
-}
-
-/// The log level that a number stands for.
-pub(crate) const fn level(code: i16) -> LogLevel {
-    match code {
-        0 => LogLevel::Info,
-        1 => LogLevel::Success,
-        _ => LogLevel::Error,
-    }
-}
-
-/// Stored JSON. Somebody may have written something else into the table by hand: it becomes a JSON
-/// string, for which its handler fails, and its neighbours do not.
-pub(crate) fn json(stored: String) -> Result<Box<RawValue>> {
-    match serde_json::from_str::<&RawValue>(&stored) {
-        Ok(_) => RawValue::from_string(stored).map_err(Error::backend),
-        Err(_) => to_raw_value(&stored).map_err(Error::backend),
-    }
-}
-
-/// A column's number as the type that the model has for it.
-pub(crate) fn number<T: TryFrom<i64>>(stored: impl Into<i64>) -> Result<T> {
-    let stored = stored.into();
-    T::try_from(stored).map_err(|_| Error::backend(format!("{stored} is out of range")))
-}
-
-/// A stored `max_attempts`: 0 stands for the handler's.
-pub(crate) fn max_attempts(stored: i32) -> Result<Option<u32>> {
-    Ok(Some(number(stored)?).filter(|&max| max != 0))
 }

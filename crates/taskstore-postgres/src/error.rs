@@ -4,7 +4,7 @@ use deadpool_postgres::{PoolError, TimeoutType};
 use taskstore_core::{Error, Result};
 use tokio_postgres::error::SqlState;
 
-use crate::migrate::LATEST;
+use crate::migrate::MIGRATIONS;
 
 /// What may pass (a lock, a server that is away, starting, full or a standby) is worth another try;
 /// the rest would come again.
@@ -144,11 +144,7 @@ fn at_connect(error: tokio_postgres::Error) -> Error {
 
 /// A database that was never migrated, or not with this prefix or schema.
 pub(crate) const fn no_tables() -> Error {
-    Error::Schema {
-        found: 0,
-        expected: LATEST,
-        advice: "run the migrations with Store::migrate, or connect with auto_migrate",
-    }
+    MIGRATIONS.not_migrated(0)
 }
 
 /// `?` on what the driver answers.

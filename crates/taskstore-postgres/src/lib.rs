@@ -35,6 +35,8 @@ mod migrate;
 mod notices;
 mod openings;
 mod options;
+#[cfg(debug_assertions)]
+mod plans;
 mod read;
 mod session;
 mod sql;

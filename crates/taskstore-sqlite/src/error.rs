@@ -3,7 +3,7 @@
 use rusqlite::ErrorCode;
 use taskstore_core::{BoxError, Error, Result};
 
-use crate::migrate::LATEST;
+use crate::migrate::MIGRATIONS;
 
 /// What may pass (a lock, a full, failing or read-only disk) is worth another try; the rest would come again.
 pub(crate) fn from_sqlite(error: rusqlite::Error) -> Error {
@@ -58,11 +58,7 @@ fn missing_table(error: &rusqlite::Error) -> Option<Error> {
 
 /// A file that was never migrated, or not with this prefix.
 pub(crate) const fn no_tables() -> Error {
-    Error::Schema {
-        found: 0,
-        expected: LATEST,
-        advice: "run the migrations with Store::migrate, or connect with auto_migrate",
-    }
+    MIGRATIONS.not_migrated(0)
 }
 
 /// A background task of the runtime that did not finish.

@@ -9,5 +9,5 @@ mod task;
 pub(crate) use definition::{definition, definitions};
 pub(crate) use list::{count, task_ids, tasks};
 pub(crate) use queue::{find_work, next_due, queues};
-pub(crate) use sweep::{Found, PlaceRow, Wrong, sweep, wrong_with};
+pub(crate) use sweep::{sweep, wrong_with};
 pub(crate) use task::{attempts, log, task};

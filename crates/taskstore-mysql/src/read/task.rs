@@ -44,9 +44,9 @@ impl TaskRow {
             parameters: json(row.maybe_text(5)?.unwrap_or_else(|| "null".to_owned()))?,
             output: row.maybe_text(6)?.map(json).transpose()?,
             last_error: row.maybe_text(7)?,
-            priority: number(row.get(10)?)?,
+            priority: number(row.get::<i64>(10)?)?,
             attempts: number(row.get::<i64>(11)? + i64::from(runs))?,
-            max_attempts: max_attempts(row.get(12)?)?,
+            max_attempts: max_attempts(row.get::<i64>(12)?)?,
             suspect: row.get(13)?,
             run_at: clock::from_micros(row.get(14)?),
             expires_at: row.get::<Option<i64>>(24)?.map(clock::from_micros),
@@ -170,8 +170,8 @@ pub(crate) async fn attempts(session: &mut Session<'_>, id: TaskId) -> Result<Ve
 /// The columns of `attempts`.
 fn attempt(row: &Row) -> Result<Attempt> {
     Ok(Attempt {
-        turn: number(row.get(0)?)?,
-        status: status(row.get(1)?, true)?,
+        turn: number(row.get::<i64>(0)?)?,
+        status: status(row.get::<i64>(1)?, true)?,
         runner: Some(row.text(2)?.parse()?),
         started_at: clock::from_micros(row.get(3)?),
         ended_at: clock::from_micros(row.get(4)?),
@@ -190,8 +190,8 @@ pub(crate) async fn log(
     let range = values![id.to_string(), limit, count(skip)];
     session
         .all(Sql::Log, range, |row| {
-            let (at, code) = (row.get(1)?, row.get(2)?);
-            let (n, text) = (number(row.get(0)?)?, row.text(3)?);
+            let (at, code) = (row.get(1)?, row.get::<i64>(2)?);
+            let (n, text) = (number(row.get::<i64>(0)?)?, row.text(3)?);
             Ok(LogLine { n, at: clock::from_micros(at), level: level(code), text })
         })
         .await

@@ -198,7 +198,7 @@ impl Subject<'_, '_> {
     /// It waits no more, and the turn fences whoever held it.
     fn end_as(&mut self, to: Status, place: Option<Place>) -> Status {
         let now = &mut self.record.now;
-        now.status = status_code(to);
+        now.status = status_code(to).into();
         now.turn += 1;
         now.place = place;
         to

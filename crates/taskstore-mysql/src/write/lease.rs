@@ -220,7 +220,7 @@ pub(crate) async fn late_leases(session: &mut Session<'_>, limit: u32) -> Result
     let read = |row: &Row| {
         Ok(LateLease {
             lease: lease_id(row.get(0)?)?,
-            beat: number(row.get(1)?)?,
+            beat: number(row.get::<i64>(1)?)?,
             lease_for: duration(row.get(2)?),
         })
     };

@@ -313,7 +313,7 @@ impl Ends {
         *self.left.entry(settlement.lease.batch).or_default() += 1;
         // As it is from here on, for whoever names it once more.
         record.turn += 1;
-        record.status = status_code(asked.status);
+        record.status = status_code(asked.status).into();
         record.last_lease = key.to_vec();
         Ok(())
     }

@@ -6,6 +6,7 @@ use taskstore_core::{
     Error, QueueName, Result,
     backend::{Missing, Stray, Sweep, Swept},
 };
+use taskstore_sql::{PlaceRow, Seen, Wrong};
 
 use super::{
     claim::Definitions,
@@ -15,7 +16,7 @@ use super::{
 };
 use crate::{
     convert::{LeasedRow, lease_id, leases_json, micros, no_definition, seqs_json},
-    read::{Found, PlaceRow, Wrong, wrong_with},
+    read::wrong_with,
     session::{Session, values},
     sql::Sql,
 };
@@ -24,7 +25,7 @@ use crate::{
 pub(crate) async fn sweep(
     session: &mut Session<'_>,
     request: &Sweep,
-    found: &Found,
+    found: &Seen,
 ) -> Result<Swept> {
     if LeaseRow::find(session, request.lease).await?.is_some() {
         return Err(Error::already_exists("lease", &request.lease));
@@ -51,26 +52,20 @@ pub(crate) async fn sweep(
     Ok(swept)
 }
 
+/// `None`: somebody was faster.
 async fn drop_place(
     session: &mut Session<'_>,
     row: &PlaceRow,
     wrong: Wrong,
 ) -> Result<Option<String>> {
-    let queue = row.queue.as_str();
-    let (table, dropped) = if row.ready {
-        let key = ready_key(queue, row.priority, row.run_at, row.task);
-        ("task_ready", session.execute(Sql::ReadyDelete, values![format!("[{key}]")]).await?)
+    let dropped = if row.ready {
+        let key = ready_key(&row.queue, row.priority, row.run_at, row.task);
+        session.execute(Sql::ReadyDelete, values![format!("[{key}]")]).await?
     } else {
         let key = values![format!("[[{},{}]]", row.run_at, row.task)];
-        ("task_later", session.execute(Sql::LaterDelete, key).await?)
+        session.execute(Sql::LaterDelete, key).await?
     };
-    let why = match wrong {
-        Wrong::NoRecord => "has no record",
-        Wrong::Elsewhere => "does not wait there",
-        Wrong::NoParameters => "has no parameters",
-        Wrong::NoDefinition => "has no definition",
-    };
-    Ok((dropped > 0).then(|| format!("{table}: task {} of queue {queue} {why}", row.task)))
+    Ok((dropped > 0).then(|| row.dropped(wrong)))
 }
 
 /// Leases those tasks that are active and in no place.

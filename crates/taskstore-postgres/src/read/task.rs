@@ -30,7 +30,7 @@ impl TaskRow {
     }
 
     fn status(&self) -> Result<Status> {
-        status(self.get(0)?, self.get(1)?)
+        status(self.get::<i16>(0)?, self.get(1)?)
     }
 
     /// Its key and the turn that it is at.
@@ -58,7 +58,7 @@ impl TaskRow {
             progress: self.progress()?,
             priority: number(self.get::<i16>(10)?)?,
             attempts: number(i64::from(self.get::<i32>(11)?) + running)?,
-            max_attempts: max_attempts(self.get(12)?)?,
+            max_attempts: max_attempts(self.get::<i32>(12)?)?,
             suspect: self.get(13)?,
             run_at: at(14)?,
             created_at: at(15)?,
@@ -138,7 +138,7 @@ fn attempt(row: &Row) -> Result<Attempt> {
     let at = |column| row.try_get::<_, i64>(column).mapped().map(clock::from_micros);
     Ok(Attempt {
         turn: number(row.try_get::<_, i32>(0).mapped()?)?,
-        status: status(row.try_get(1).mapped()?, true)?,
+        status: status(row.try_get::<_, i16>(1).mapped()?, true)?,
         runner: row.try_get::<_, Option<Uuid>>(2).mapped()?.map(Uuid::id),
         started_at: at(3)?,
         ended_at: at(4)?,
@@ -161,7 +161,7 @@ pub(crate) async fn log(
             Ok(LogLine {
                 n: number(row.try_get::<_, i32>(0).mapped()?)?,
                 at: clock::from_micros(row.try_get(1).mapped()?),
-                level: level(row.try_get(2).mapped()?),
+                level: level(row.try_get::<_, i16>(2).mapped()?),
                 text: row.try_get(3).mapped()?,
             })
         })

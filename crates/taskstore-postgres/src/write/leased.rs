@@ -45,7 +45,7 @@ impl Leased {
             definition: row.try_get::<_, Uuid>(at(3)).mapped()?.id(),
             parameters: json(parameters.unwrap_or_else(|| "null".to_owned()))?,
             attempts: number(row.try_get::<_, i32>(at(5)).mapped()?)?,
-            max_attempts: max_attempts(row.try_get(at(6)).mapped()?)?,
+            max_attempts: max_attempts(row.try_get::<_, i32>(at(6)).mapped()?)?,
             suspect: row.try_get(at(7)).mapped()?,
             priority: row.try_get(at(8)).mapped()?,
             run_at: clock::from_micros(row.try_get(at(9)).mapped()?),

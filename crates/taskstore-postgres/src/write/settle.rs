@@ -128,7 +128,7 @@ fn apply(rows: &[Row], fates: &mut [Fate], news: &mut News) -> Result<Vec<usize>
     for row in rows {
         let index = position(row)?;
         refused.remove(&index);
-        let status = status(row.try_get(1).mapped()?, true)?;
+        let status = status(row.try_get::<_, i16>(1).mapped()?, true)?;
         if let Some(fate) = fates.get_mut(index) {
             *fate = Fate::Applied { status };
         }
@@ -180,7 +180,7 @@ async fn settled_before(
     let turns: Vec<_> = leases.iter().map(|lease| small(lease.turn)).collect();
     let mut answers = Vec::new();
     for row in session.rows(Sql::SettledBefore, &[&tasks, &batches, &turns]).await? {
-        let status = status(row.try_get(1).mapped()?, row.try_get(2).mapped()?)?;
+        let status = status(row.try_get::<_, i16>(1).mapped()?, row.try_get(2).mapped()?)?;
         if let Some(&index) = positions.get(position(&row)?) {
             answers.push((index, Fate::Applied { status }));
         }

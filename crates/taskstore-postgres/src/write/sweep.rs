@@ -6,12 +6,13 @@ use taskstore_core::{
     Error, Result,
     backend::{Missing, Stray, Sweep, Swept},
 };
+use taskstore_sql::{PlaceRow, Seen, Wrong};
 
-use self::look::{Found, PlaceRow, Wrong, wrong_with};
+use self::look::{priority, wrong_with};
 use super::{claim::name_lease, lease::NewLease, leased::Leased};
 use crate::{
     convert::{Uuid, micros, no_definition, stamp},
-    session::Session,
+    session::{Param, Session},
     sql::Sql,
 };
 
@@ -24,7 +25,7 @@ pub(crate) async fn sweep(session: &Session, request: &Sweep) -> Result<Swept> {
     }
     let found = look::look(session, request).await?;
     let mut swept = Swept { next: found.next.clone(), ..Swept::default() };
-    if found.strays.is_empty() && found.places.is_empty() {
+    if found.is_nothing() {
         return Ok(swept);
     }
     session.begin().await?;
@@ -39,7 +40,7 @@ pub(crate) async fn sweep(session: &Session, request: &Sweep) -> Result<Swept> {
 /// Drops the rows that are still wrong, once all records are locked. The tasks that may be strays.
 async fn drop_places(
     session: &Session,
-    found: &Found,
+    found: &Seen,
     dropped: &mut Vec<String>,
 ) -> Result<Vec<i64>> {
     let mut seqs = found.strays.clone();
@@ -61,20 +62,14 @@ async fn drop_places(
 /// `None`: somebody was faster.
 async fn drop_place(session: &Session, row: &PlaceRow, wrong: Wrong) -> Result<Option<String>> {
     let (run_at, task) = (vec![row.run_at], vec![row.task]);
-    let (table, gone) = if row.ready {
-        let (queue, priority) = (vec![row.queue.as_str()], vec![row.priority]);
-        let key: [crate::session::Param<'_>; 4] = [&queue, &priority, &run_at, &task];
-        ("task_ready", session.execute(Sql::ReadyDelete, &key).await?)
+    let gone = if row.ready {
+        let (queue, priority) = (vec![row.queue.as_str()], vec![priority(row)]);
+        let key: [Param<'_>; 4] = [&queue, &priority, &run_at, &task];
+        session.execute(Sql::ReadyDelete, &key).await?
     } else {
-        ("task_later", session.execute(Sql::LaterDelete, &[&run_at, &task]).await?)
+        session.execute(Sql::LaterDelete, &[&run_at, &task]).await?
     };
-    let why = match wrong {
-        Wrong::NoRecord => "has no record",
-        Wrong::Elsewhere => "does not wait there",
-        Wrong::NoParameters => "has no parameters",
-        Wrong::NoDefinition => "has no definition",
-    };
-    Ok((gone > 0).then(|| format!("{table}: task {} of queue {} {why}", row.task, row.queue)))
+    Ok((gone > 0).then(|| row.dropped(wrong)))
 }
 
 /// Leases those of the tasks that are active and in no place.

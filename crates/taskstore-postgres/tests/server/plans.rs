@@ -1,4 +1,4 @@
-//! That lists and counts go where they should: never through the whole record, whatever the
+//! That every statement goes where it should: never through a whole table that grows, whatever the
 //! statistics say, which may be as old as the last time that somebody counted an empty table.
 
 use serde_json::Value;
@@ -8,10 +8,16 @@ use crate::{
     store::{Store, with_store},
 };
 
-pub(crate) const TESTS: &[Test] = &[(
-    "no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it",
-    no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it,
-)];
+pub(crate) const TESTS: &[Test] = &[
+    (
+        "no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it",
+        no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it,
+    ),
+    (
+        "every_statement_can_be_prepared_and_goes_by_keys",
+        every_statement_can_be_prepared_and_goes_by_keys,
+    ),
+];
 
 const TABLES: &str = "task_queue,task_payload,task_ready,task_later,task_lease,task_lease_tasks,task_aside,task_ended";
 
@@ -36,6 +42,50 @@ fn no_list_and_no_count_by_any_status_scans_the_record_or_sorts_it() {
         }
         assert!(statements > 1_000, "only {statements}");
     });
+}
+
+fn every_statement_can_be_prepared_and_goes_by_keys() {
+    with_store(async |store| {
+        let prepared = store.backend.statement_plans().await.unwrap();
+        assert!(prepared.len() > 80, "only {}", prepared.len());
+        judge_statements(&store, "never analyzed").await;
+        // The statistics are then those of the smaller table.
+        store.sql(&format!("ANALYZE {TABLES}")).await;
+        for tasks in [300, 100_000] {
+            fill(&store, tasks).await;
+            judge_statements(&store, &format!("{tasks} tasks")).await;
+            store.sql(&format!("ANALYZE {TABLES}")).await;
+            judge_statements(&store, &format!("{tasks} tasks, analyzed")).await;
+        }
+    });
+}
+
+async fn judge_statements(store: &Store, when: &str) {
+    let mut bad = Vec::new();
+    for [name, plan] in store.backend.statement_plans().await.unwrap() {
+        let plan: Value = serde_json::from_str(&plan).unwrap();
+        reads_too_much(&plan[0]["Plan"], false, &name, &mut bad);
+    }
+    assert!(bad.is_empty(), "{when}:\n{}", bad.join("\n"));
+}
+
+/// Notes what reads a table from its front to its end, or whose locks come in the order of a hash.
+fn reads_too_much(node: &Value, limited: bool, name: &str, bad: &mut Vec<String>) {
+    let kind = node["Node Type"].as_str().unwrap();
+    let table = node["Relation Name"].as_str().unwrap_or_default();
+    let index = node["Index Name"].as_str().unwrap_or_default();
+    let whole = kind == "Seq Scan" || kind.starts_with("Index") && node["Index Cond"].is_null();
+    // Tens of rows; two indexes of what is rare; and what a person does with a definition now and then.
+    let is_small = ["task_lease", "task_lease_tasks", "task_definition"].contains(&table)
+        || ["task_queue_cancel", "task_definition_off"].contains(&index)
+        || name == "definition_in_use";
+    if whole && !limited && !is_small || kind == "Hash Join" || kind == "Merge Join" {
+        bad.push(format!("{name}: {kind} {table} {index}"));
+    }
+    let limited = limited || kind == "Limit";
+    for child in node["Plans"].as_array().into_iter().flatten() {
+        reads_too_much(child, limited, name, bad);
+    }
 }
 
 /// Of so many tasks, a tenth each: active and ready, delayed, held, paused, failed; half succeeded.

@@ -4,6 +4,7 @@ use taskstore_core::{
     Error, QueueName, Result,
     backend::{Missing, Stray, Sweep, Swept},
 };
+use taskstore_sql::{PlaceRow, Seen, Wrong};
 
 use super::{
     lease::{LeaseRow, NewLease},
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     convert::{LeasedRow, micros, no_definition},
-    read::{Found, PlaceRow, Wrong, wrong_with},
+    read::wrong_with,
     session::Session,
     sql::Sql,
 };
@@ -20,7 +21,7 @@ use crate::{
 pub(crate) fn sweep(
     session: &Session<'_>,
     request: &Sweep,
-    found: &Found,
+    found: &Seen,
     now: i64,
 ) -> Result<Swept> {
     if LeaseRow::find(session, request.lease)?.is_some() {
@@ -53,21 +54,13 @@ pub(crate) fn sweep(
 }
 
 fn drop_place(session: &Session<'_>, row: &PlaceRow, wrong: Wrong) -> Result<String> {
-    let table = if row.ready {
+    if row.ready {
         let key = (row.queue.as_str(), row.priority, row.run_at, row.task);
         session.execute(Sql::ReadyDelete, key)?;
-        "task_ready"
     } else {
         session.execute(Sql::LaterDelete, (row.run_at, row.task))?;
-        "task_later"
-    };
-    let why = match wrong {
-        Wrong::NoRecord => "has no record",
-        Wrong::Elsewhere => "does not wait there",
-        Wrong::NoParameters => "has no parameters",
-        Wrong::NoDefinition => "has no definition",
-    };
-    Ok(format!("{table}: task {} of queue {} {why}", row.task, row.queue))
+    }
+    Ok(row.dropped(wrong))
 }
 
 struct Adopting<'a, 'c> {

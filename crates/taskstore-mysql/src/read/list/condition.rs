@@ -79,7 +79,7 @@ fn of_any(filter: &TaskFilter) -> Vec<Condition> {
 }
 
 /// All but the time of deletion, of one of these statuses as they are stored, on the record `t`.
-pub(super) fn of_deleted(filter: &TaskFilter, statuses: &[i64]) -> Vec<Condition> {
+pub(super) fn of_deleted(filter: &TaskFilter, statuses: &[i16]) -> Vec<Condition> {
     let mut all = of_any(filter);
     all.extend(completed(filter));
     let statuses: Vec<String> = statuses.iter().map(ToString::to_string).collect();

@@ -34,7 +34,7 @@ pub(super) async fn find(
     let read = |row: &Row| {
         let (spot, seq) = (spot(row, query.order)?, row.get(0)?);
         let waits = row.get(2)? || row.get(3)?;
-        let is_wanted = query.wants(status(row.get(1)?, waits)?);
+        let is_wanted = query.wants(status(row.get::<i64>(1)?, waits)?);
         if row.get(9)? && is_wanted && spot > *after {
             walked.found.push((spot, seq));
         }

@@ -1,6 +1,6 @@
 //! How the server would run every list and count: for a test, and not there in a release build.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::collections::BTreeMap;
 
 use taskstore_core::{
     DefinitionId, QueueName, Result, Status, TaskId,
@@ -9,7 +9,7 @@ use taskstore_core::{
 };
 
 use super::{LOOKS_MAX, named, source, text::Text, value::Value, walk};
-use crate::{error::Mapped, session::Session};
+use crate::{error::Mapped, plans::Json, session::Session};
 
 /// Without a condition, with each, and with all of them.
 fn filters() -> Vec<TaskFilter> {
@@ -76,27 +76,11 @@ pub(crate) async fn plans(session: &Session) -> Result<Vec<[String; 3]>> {
         session.snapshot_of_walks().await?;
         let params: Vec<_> = text.values.iter().map(Value::bound).collect();
         let explain = session.texts().prepare("plan", &format!("EXPLAIN (FORMAT JSON) {sql}"));
-        let mut plan = String::new();
-        for row in session.composed(&explain, &params).await? {
-            let json: Json = row.try_get(0).mapped()?;
-            let _ = write!(plan, "{}", json.0);
-        }
+        let rows = session.composed(&explain, &params).await?;
+        let lines = rows.iter().map(|row| Ok(row.try_get::<_, Json>(0).mapped()?.0));
+        let plan = lines.collect::<Result<Vec<_>>>()?.concat();
         session.commit().await?;
         plans.push([what, sql, plan]);
     }
     Ok(plans)
-}
-
-/// A column of JSON as its text.
-struct Json(String);
-
-impl<'a> tokio_postgres::types::FromSql<'a> for Json {
-    fn from_sql(
-        _: &tokio_postgres::types::Type,
-        raw: &'a [u8],
-    ) -> std::result::Result<Self, Box<dyn std::error::Error + Sync + Send>> {
-        Ok(Self(std::str::from_utf8(raw)?.to_owned()))
-    }
-
-    tokio_postgres::types::accepts!(JSON);
 }

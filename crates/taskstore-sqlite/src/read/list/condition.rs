@@ -64,7 +64,7 @@ pub(super) fn of_completed(filter: &TaskFilter) -> Vec<Condition> {
 }
 
 /// All but the time of deletion, of one of these statuses as they are stored, on the record `t`.
-pub(super) fn of_deleted(filter: &TaskFilter, statuses: &[i64]) -> Vec<Condition> {
+pub(super) fn of_deleted(filter: &TaskFilter, statuses: &[i16]) -> Vec<Condition> {
     let mut rest = filter.clone();
     rest.deleted = None;
     let mut all = of_completed(&rest);

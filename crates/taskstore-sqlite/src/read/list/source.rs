@@ -70,7 +70,7 @@ pub(super) fn conditions(walk: Walk, filter: &TaskFilter) -> Vec<Condition> {
             let wanted = Status::ALL.into_iter().filter(|&status| {
                 filter.wants(status) && TaskOrder::LastDeletedFirst.lists(status)
             });
-            let codes: Vec<i64> = wanted.map(status_code).collect();
+            let codes: Vec<i16> = wanted.map(status_code).collect();
             condition::of_deleted(filter, &codes)
         }
         Walk::Completed { .. } => condition::of_completed(filter),
