@@ -6,12 +6,14 @@
 use crate::{
     Result, environment,
     metadata::target_folder,
+    servers::Servers,
     step::{Steps, Tests, cargo},
 };
 
 /// Runs all checks; whether all passed.
 pub(crate) fn run() -> Result<bool> {
     environment::prepare()?;
+    let servers = Servers::for_workspace()?;
 
     let mut steps = Steps::default();
     steps.command(
@@ -22,7 +24,7 @@ pub(crate) fn run() -> Result<bool> {
     steps.command(
         "beside sqlx, diesel and sea-orm",
         Tests::None,
-        &mut run_beside("check-more/beside-orms/Cargo.toml"),
+        servers.tell(&mut run_beside("check-more/beside-orms/Cargo.toml")),
     )?;
     steps.command(
         "release build",

@@ -1,7 +1,8 @@
 //! taskstore links into one program with sqlx, diesel and sea-orm, each of them reads its tasks, and each
-//! enqueues one in a transaction of its own.
+//! enqueues one in a transaction of its own. sqlx does it on PostgreSQL, too, where there is a server.
 
 mod mysql;
+mod postgres;
 
 use std::error::Error;
 
@@ -48,6 +49,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     enqueue_in_their_transactions(&store, &pool, &mut connection, &database).await?;
     mysql::enqueue().await?;
+    match std::env::var("TASKSTORE_TEST_POSTGRES_URL") {
+        Ok(url) => postgres::enqueue_in_their_transactions(&url).await?,
+        Err(_) => println!("on PostgreSQL: TASKSTORE_TEST_POSTGRES_URL names no server"),
+    }
 
     println!("sqlx:    {by_sqlx}\ndiesel:  {by_diesel}\nsea-orm: {by_sea_orm}");
     let expected = "double success 42 ";

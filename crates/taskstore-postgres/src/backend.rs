@@ -20,10 +20,12 @@ use taskstore_core::{
     },
 };
 use time::UtcDateTime;
+use tokio::sync::Semaphore;
 
 use crate::{
     connection::{Connections, Job},
     convert::{here, later},
+    error::is_locked,
     heartbeat::PostgresHeartbeat,
     home::Home,
     migrate,
@@ -42,6 +44,18 @@ use crate::plans;
 /// Most connections for whoever looks.
 const READERS_MAX: u32 = 4;
 
+/// Connections that enqueues with unique keys leave to others: each may wait for a transaction of
+/// somebody's that holds its key, and runners must settle and claim meanwhile.
+const UNKEYED: u32 = 2;
+
+/// How long one of them waits for its turn.
+const KEYED_WAIT: Duration = Duration::from_secs(8);
+
+/// How often a definition that transactions keep from being deleted is tried, and how soon again. All
+/// who enqueue wait behind each try.
+const DELETES_MAX: u32 = 8;
+const DELETE_AGAIN: Duration = Duration::from_millis(500);
+
 /// A task store in a PostgreSQL database. Made by [`open`](Self::open).
 #[derive(Debug)]
 pub struct PostgresBackend {
@@ -49,6 +63,8 @@ pub struct PostgresBackend {
     texts: Arc<Texts>,
     workers: Connections,
     readers: Connections,
+    /// Turns of enqueues with unique keys.
+    keyed: Semaphore,
     tell: Tell,
     /// Where the store was when last looked.
     home: Mutex<Option<Arc<Home>>>,
@@ -90,7 +106,8 @@ impl PostgresBackend {
         let wakeups = Arc::new(Wakeups::default());
         let notices = Arc::new(Notices::new(options.clone(), texts.clone(), wakeups.clone()));
         let tell = Tell { wakeups, notices, elsewhere: options.tells() };
-        Ok(Self { options, texts, workers, readers, tell, home: Mutex::default() })
+        let keyed = Semaphore::new(options.pool.saturating_sub(UNKEYED).max(1) as usize);
+        Ok(Self { options, texts, workers, readers, keyed, tell, home: Mutex::default() })
     }
 
     /// How the server would run every list and count: what each walks down, its statement, and its
@@ -179,6 +196,13 @@ impl Backend for PostgresBackend {
     }
 
     async fn enqueue(&self, request: &Enqueue<'_>) -> Result<Vec<Enqueued>> {
+        let _turn = if request.tasks.iter().any(|task| task.unique.is_some()) {
+            let turn = tokio::time::timeout(KEYED_WAIT, self.keyed.acquire()).await;
+            // It is never closed.
+            Some(turn.map_err(|_| Error::timed_out("a unique key", KEYED_WAIT))?)
+        } else {
+            None
+        };
         let (answer, news) = self
             .workers
             .run("enqueue", |session| async move { write::enqueue(&*session, request).await })
@@ -356,11 +380,16 @@ impl Backend for PostgresBackend {
     }
 
     async fn delete_definition(&self, id: DefinitionId) -> Result<()> {
-        self.workers
-            .run("delete_definition", |session| async move {
-                write::delete_definition(&session, id).await
-            })
-            .await
+        let mut tries = 1;
+        loop {
+            let delete =
+                |session: Arc<Session>| async move { write::delete_definition(&session, id).await };
+            match self.workers.run("delete_definition", delete).await {
+                Err(error) if is_locked(&error) && tries < DELETES_MAX => tries += 1,
+                done => return done,
+            }
+            tokio::time::sleep(DELETE_AGAIN).await;
+        }
     }
 
     async fn definition(&self, key: &DefinitionKey) -> Result<Option<Definition>> {

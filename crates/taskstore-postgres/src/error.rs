@@ -102,6 +102,11 @@ pub(crate) fn spoils_the_connection(error: &Error) -> bool {
         )
 }
 
+/// Whether somebody else held a lock for too long.
+pub(crate) fn is_locked(error: &Error) -> bool {
+    code_of(error) == Some(&SqlState::LOCK_NOT_AVAILABLE)
+}
+
 /// Whether a constraint refused a row.
 pub(crate) fn is_unique_violation(error: &Error) -> bool {
     code_of(error) == Some(&SqlState::UNIQUE_VIOLATION)

@@ -136,6 +136,7 @@ statements! {
     PurgeRecord = "purge_record",
     DefinitionInsert = "definition_insert",
     DefinitionUpdate = "definition_update",
+    DefinitionPatience = "definition_patience",
     DefinitionLock = "definition_lock",
     DefinitionInUse = "definition_in_use",
     DefinitionDelete = "definition_delete",

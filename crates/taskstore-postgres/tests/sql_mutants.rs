@@ -79,6 +79,18 @@ taskstore_conformance::sql_mutants! {
     "sweep_ready": "q.seq IS NULL THEN 1" => "q.seq IS NULL THEN 0",
         "A sweep leaves rows of ready that have no record." ["sweep"];
     "sweep_task": " AND t.status=0" => " AND t.status=9", "A sweep finds nothing under the lock." ["sweep"];
+    "settled_before": "t.turn=u.turn+1" => "t.turn=u.turn+2",
+        "Whoever completes a task again hears of a lost lease." ["complete"];
+    "home": "quote_ident(n.nspname)" => "'public'", "In a transaction of the caller's another schema is looked at."
+        ["within"];
+    "within_begin": "d.datname=current_database()" => "d.datname='template1'",
+        "A transaction is taken for one in another database." ["within"];
+    "enqueue_plain": "$11::text::numeric" => "$11::text::numeric*60",
+        "The statement for other drivers takes seconds for minutes." ["within"];
+    "enqueue_plain": "VALUES($1::text," => "VALUES(nullif($1::text,$1),", "The statement for other drivers forgets the id."
+        ["within"];
+    "enqueue_plain": "decode($12::text,'hex')" => "sha256(decode($12::text,'hex'))",
+        "The statement for other drivers takes another unique key." ["within"];
     "0002_plain_sql": "WHERE id=made) THEN RETURN NULL" => "WHERE id=made) THEN RAISE unique_violation",
         "Plain SQL that is sent again fails." ["plain"];
     "0002_plain_sql": "of_alias.status<>0" => "of_alias.status>2",

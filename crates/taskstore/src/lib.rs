@@ -92,8 +92,8 @@
 //! - [`Store::tasks`], [`Store::definitions`] and [`Store::queues`] look at what is there, and control it.
 //! - [`Store::wait_for`] waits until a task has ended; [`Store::execute_cli`] runs a handler from a
 //!   command line.
-//! - The traits `Within`, `CompleteWithin` and `ToSql` of the module of a database, such as `sqlite`,
-//!   enqueue and complete tasks in a transaction of your own.
+//! - The traits `Within`, `CompleteWithin` and `ToSql` of the module of a database, such as `sqlite`
+//!   or `postgres`, enqueue and complete tasks in a transaction of your own.
 //! - [`Error`] is what a store answers when it cannot do what was asked.
 //! - [`backend`] is for whoever writes a store of their own.
 //!
@@ -102,6 +102,7 @@
 //! - `metrics`: counters, gauges and histograms through the crate `metrics`, as [`telemetry`] lists
 //!   them.
 //! - `mysql`: `mysql://` and `mariadb://` URLs, and the module `mysql`.
+//! - `postgres`: `postgres://` URLs, and the module `postgres`.
 //! - `sqlite` (on by default): `sqlite://` URLs, and the module `sqlite`. SQLite is built in.
 
 mod connect;
@@ -123,6 +124,9 @@ pub use taskstore_core::{telemetry, testing};
 #[cfg(feature = "mysql")]
 #[doc(inline)]
 pub use taskstore_mysql as mysql;
+#[cfg(feature = "postgres")]
+#[doc(inline)]
+pub use taskstore_postgres as postgres;
 #[cfg(feature = "sqlite")]
 #[doc(inline)]
 pub use taskstore_sqlite as sqlite;

@@ -246,6 +246,20 @@ elsewhere! {
     in "tests/tests/faults/user_transaction.rs" {
         "runner.elsewhere" by a_long_transaction_elsewhere_costs_no_living_runner_its_lease;
     }
+    in "crates/taskstore-postgres/tests/server/within.rs" {
+        "within.ours" by a_connection_without_a_transaction_is_refused;
+        "within.ours" by a_transaction_in_another_database_is_refused;
+        "complete.open" by a_transaction_that_stays_open_costs_nobody_else_a_lease;
+        "unique.held" by who_waits_for_a_key_waits_alone_and_not_for_ever;
+    }
+    in "crates/taskstore-postgres/tests/server/pay.rs" {
+        "complete.crash" by a_process_killed_between_effect_and_end_has_done_it_once;
+    }
+    in "crates/taskstore-core/src/runner/machine/tests/alone.rs" {
+        "complete.open" by a_task_that_runs_gets_a_lease_of_its_own_which_is_kept_alive_and_settled_by;
+        "complete.open" by an_end_waits_until_it_is_known_under_which_lease_it_is_to_be_saved;
+        "complete.open" by a_shared_lease_that_ends_because_its_last_task_left_it_cancels_nobody;
+    }
     in "crates/taskstore-sqlite/tests/within.rs" {
         "within.ours" by a_connection_without_a_transaction_is_refused;
         "within.ours" by a_connection_to_another_file_is_refused;

@@ -98,6 +98,8 @@ promises! {
     "complete.once": "A run whose task was completed cannot complete it again.";
     "complete.fenced": "A lost lease makes a completion an error, and nothing of it is committed.";
     "complete.neighbours": "Tasks of the same lease end as if nothing were.";
+    "complete.open": "Where rows are locked one by one, a transaction that completes a task and stays open \
+        costs no other task its lease.";
     "complete.checked": "An output that cannot be is refused, and the transaction can go on.";
     "complete.direct": "A run without a queue has nothing to complete.";
     "complete.crash": "A process that is killed anywhere between the effect and the end of its task has \

@@ -69,7 +69,11 @@ pub(crate) async fn put_definition(
 /// Removes a definition that no live task needs. Its row stays for the tasks that have ended.
 pub(crate) async fn delete_definition(session: &Session, id: DefinitionId) -> Result<()> {
     let (key, now) = (Uuid::of(id.ulid()), None::<i64>);
-    let steps = [(Sql::DefinitionLock, &[][..]), (Sql::DefinitionInUse, &[&key as _][..])];
+    let steps = [
+        (Sql::DefinitionPatience, &[][..]),
+        (Sql::DefinitionLock, &[][..]),
+        (Sql::DefinitionInUse, &[&key as _][..]),
+    ];
     let answers = session.together(true, &steps, false).await?;
     let row = answers.last().and_then(|rows| rows.first());
     match row.map(|row| row.try_get(0)).transpose().mapped()? {

@@ -6,6 +6,7 @@ mod away;
 #[path = "../common/harness.rs"]
 mod harness;
 mod migrations;
+mod pay;
 mod plans;
 mod pooler;
 mod store;
@@ -13,6 +14,7 @@ mod stress;
 mod tls;
 mod view;
 mod wakeups;
+mod within;
 
 use std::process::ExitCode;
 
@@ -22,10 +24,21 @@ use libtest_mimic::{Arguments, Completion, Trial};
 type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
+    if let Some(code) = pay::worker() {
+        return code;
+    }
     let has_server = harness::Postgres::from_env().is_some();
-    let tests =
-        [away::TESTS, migrations::TESTS, plans::TESTS, stress::TESTS, view::TESTS, wakeups::TESTS]
-            .concat();
+    let tests = [
+        away::TESTS,
+        migrations::TESTS,
+        pay::TESTS,
+        plans::TESTS,
+        stress::TESTS,
+        view::TESTS,
+        wakeups::TESTS,
+        within::TESTS,
+    ]
+    .concat();
     let trials = tests.into_iter().map(|(name, run)| trial(name, run, has_server));
     let trials = trials.chain(tls::trials()).chain(pooler::trials()).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
