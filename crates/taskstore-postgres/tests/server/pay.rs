@@ -138,7 +138,6 @@ async fn dies(store: Store, point: &str) {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    println!("killed {point:<18} {deaths} death, over after {:?}", began.elapsed());
     assert_eq!(deaths, 1, "{point}");
     for id in ids {
         let effects = store.sql(&format!("SELECT count(*) FROM effect WHERE task='{id}'")).await;
