@@ -111,8 +111,17 @@ async fn settle_all(
         let fate = work.settle(session, settlement, fates.len())?;
         fates.push(fate);
     }
-    let Work { leases, ends, again, .. } = work;
+    let Work { leases, ends, mut again, records, .. } = work;
     ends.store(session, &leases, now).await?;
+    // What moved on later in this very call was held when its position was reached.
+    let has_moved = |record: &Record| {
+        record.status == 0 && records.get(&record.seq).is_some_and(|now| now.turn != record.turn)
+    };
+    for (position, _) in again.extract_if(.., |(_, record)| has_moved(record)) {
+        if let Some(fate) = fates.get_mut(position) {
+            *fate = Fate::Applied { status: Status::Running };
+        }
+    }
     answer_again(session, &again, &mut fates).await?;
     Ok(fates)
 }
