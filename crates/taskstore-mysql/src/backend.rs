@@ -187,7 +187,7 @@ impl Backend for MysqlBackend {
     }
 
     async fn heartbeat(&self) -> Result<Box<dyn Heartbeat>> {
-        Ok(Box::new(MysqlHeartbeat::open(self.pool.connector()).await?))
+        Ok(Box::new(MysqlHeartbeat::open(self.pool.connector(), self.pool.call_timeout()).await?))
     }
 
     async fn late_leases(&self, limit: u32) -> Result<Vec<LateLease>> {

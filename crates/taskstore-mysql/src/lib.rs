@@ -37,6 +37,7 @@ mod options;
 mod pool;
 mod read;
 mod session;
+mod settings;
 mod sql;
 mod tls;
 mod to_sql;

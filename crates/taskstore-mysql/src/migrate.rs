@@ -2,6 +2,8 @@
 //! own transaction here, so a migration is entered after its statements, and every one of them may
 //! find its work done: one that was cut off is run again.
 
+mod lock;
+
 use std::time::Duration;
 
 use taskstore_core::{
@@ -10,8 +12,9 @@ use taskstore_core::{
 };
 use taskstore_sql::{Applied, Migration, Migrations, READ_BOOK};
 
+use self::lock::Lock;
 use crate::{
-    error::is_denied,
+    error::{is_denied, is_other_table},
     session::{Row, Session},
 };
 
@@ -41,8 +44,6 @@ pub(crate) const MIGRATIONS: Migrations = Migrations {
     may_be_cut_off: true,
 };
 
-/// How long a migration waits for another.
-const LOCK_WAIT_MAX: Duration = Duration::from_secs(50);
 /// How long migrations may take.
 const MIGRATE_MAX: Duration = Duration::from_secs(120);
 
@@ -51,41 +52,20 @@ pub(crate) async fn migrate(
     session: &mut Session<'_>,
     request: &Migrate,
 ) -> Result<MigrationReport> {
-    if request.dry_run {
-        return plan(session, request).await;
+    let report = plan(session, request).await?;
+    if request.dry_run || report.sql.is_empty() {
+        return Ok(report);
     }
+    let lock = Lock::take(session).await?;
     let work = async {
-        lock(session).await?;
-        let done = match plan(session, request).await {
-            Ok(report) => run(session, report).await,
-            Err(error) => Err(error),
-        };
-        // It goes with the connection, too, should this fail.
-        let _ =
-            session.ask(&format!("SELECT RELEASE_LOCK({})", lock_name(session)), |_| Ok(())).await;
-        done
+        let report = plan(session, request).await?;
+        run(session, report).await
     };
-    match tokio::time::timeout(MIGRATE_MAX, work).await {
-        Ok(done) => done,
-        Err(_) => Err(Error::timed_out("migrate", MIGRATE_MAX)),
-    }
-}
-
-/// The name of the lock that a migration holds, as SQL: one for each database and prefix. On a
-/// cluster it is each node's own; but then two at once do the same twice, which every statement allows.
-/// Not by MD5, which MySQL 9.6 no longer has.
-fn lock_name(session: &Session<'_>) -> String {
-    let prefix = session.texts().prefix();
-    format!("CONCAT('taskstore {prefix} ',LEFT(SHA2(DATABASE(),256),32))")
-}
-
-async fn lock(session: &mut Session<'_>) -> Result<()> {
-    let ask = format!("SELECT GET_LOCK({},{})", lock_name(session), LOCK_WAIT_MAX.as_secs());
-    let got = session.ask(&ask, |row| row.get::<Option<i64>>(0)).await?;
-    if got == [Some(1)] {
-        return Ok(());
-    }
-    Err(Error::unavailable(format!("another migration did not end within {LOCK_WAIT_MAX:?}")))
+    let Ok(done) = tokio::time::timeout(MIGRATE_MAX, work).await else {
+        return Err(Error::timed_out("migrate", MIGRATE_MAX));
+    };
+    lock.release(session).await;
+    done
 }
 
 async fn run(session: &mut Session<'_>, mut report: MigrationReport) -> Result<MigrationReport> {
@@ -102,7 +82,11 @@ async fn run(session: &mut Session<'_>, mut report: MigrationReport) -> Result<M
                 };
                 let down = texts.prepare(migration.name, migration.down);
                 tracing::warn!(%error, migration = migration.name, "the store goes on without it");
-                session.run(&down).await?;
+                match session.run(&down).await {
+                    // Who may make nothing may remove nothing, and then nothing was made.
+                    Err(error) if !is_denied(&error) => return Err(error),
+                    _ => {}
+                }
                 report.applied.retain(|name| name != migration.name);
                 // It is not entered, so it is tried again.
                 rest.next();
@@ -114,9 +98,38 @@ async fn run(session: &mut Session<'_>, mut report: MigrationReport) -> Result<M
 }
 
 async fn plan(session: &mut Session<'_>, request: &Migrate) -> Result<MigrationReport> {
-    let applied = read_book(session).await?;
+    let mut applied = read_book(session).await?;
+    if applied.is_none()
+        && let Some(table) = of_our_names(session).await?
+    {
+        // Unless another node of a cluster has just made it, and the book before it.
+        applied = read_book(session).await?;
+        if applied.is_none() {
+            return Err(of_others(&table));
+        }
+    }
     let texts = session.texts();
     MIGRATIONS.plan(request.target, applied.as_deref(), &|name, text| texts.prepare(name, text))
+}
+
+/// A table that has one of our names. The book is made first and dropped last: where it is not, nothing
+/// is ours, and such a table is somebody's own, which must not be written to.
+async fn of_our_names(session: &mut Session<'_>) -> Result<Option<String>> {
+    let names: Vec<_> = session.texts().made().map(|name| format!("'{name}'")).collect();
+    let ask = format!(
+        "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA=DATABASE() AND BINARY TABLE_NAME IN ({}) ORDER BY TABLE_NAME",
+        names.join(",")
+    );
+    Ok(session.ask(&ask, |row| row.text(0)).await?.into_iter().next())
+}
+
+fn of_others(table: &str) -> Error {
+    Error::invalid(
+        "prefix",
+        format!(
+            "the database has a table {table} that is not ours: set a prefix, or use a database of its own"
+        ),
+    )
 }
 
 /// Whether this code can work with the tables that are there.
@@ -144,6 +157,9 @@ async fn read_book(session: &mut Session<'_>) -> Result<Option<Vec<Applied>>> {
     match session.ask(&sql, read).await {
         Ok(applied) => Ok(Some(applied)),
         Err(Error::Schema { .. }) => Ok(None),
+        Err(error) if is_other_table(&error) => {
+            Err(of_others(&session.texts().prepare("book", "task_migration")))
+        }
         Err(error) => Err(error),
     }
 }

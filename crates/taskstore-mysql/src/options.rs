@@ -153,6 +153,20 @@ impl MysqlOptions {
         Ok(self)
     }
 
+    /// How long a call may take, with all that it is tried anew; 10 s by default. What takes longer is an
+    /// error that is worth another try, and leaves open what became of it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that names `call_timeout`: it is not between 1 s and 10 min.
+    pub fn call_timeout(mut self, timeout: Duration) -> Result<Self> {
+        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&timeout) {
+            let reason = format!("{timeout:?} is not between 1 s and 10 min");
+            return Err(Error::invalid("call_timeout", reason));
+        }
+        self.call_timeout = timeout;
+        Ok(self)
+    }
+
     /// Plants a bug: the text to run instead of that of a file, by the file's name. For tests of the
     /// tests alone, and not there in a release build.
     #[doc(hidden)]

@@ -10,13 +10,10 @@ use time::UtcDateTime;
 use crate::{
     error::Mapped,
     link::{Answer, Link},
+    settings::Settings,
     sql::{PlanStep, SIZES, Sql, Texts},
     wakeup::News,
 };
-
-/// Most bytes of values in one statement that stores many rows: well under every server's
-/// `max_allowed_packet`, and one row alone may have more.
-const BYTES_MAX: usize = 2 << 20;
 
 /// `values![a, b]`: the values of a statement, by position.
 macro_rules! values {
@@ -28,6 +25,7 @@ pub(crate) use values;
 pub(crate) struct Session<'c> {
     conn: Conn<'c>,
     texts: Arc<Texts>,
+    settings: Settings,
     news: News,
     last_id: Option<u64>,
 }
@@ -78,15 +76,21 @@ impl Row {
 }
 
 impl Session<'static> {
-    pub(crate) fn new(conn: driver::Conn, texts: Arc<Texts>) -> Self {
-        Self { conn: Conn::Own(conn), texts, news: News::default(), last_id: None }
+    pub(crate) fn new(conn: driver::Conn, texts: Arc<Texts>, settings: Settings) -> Self {
+        Self { conn: Conn::Own(conn), texts, settings, news: News::default(), last_id: None }
     }
 }
 
 impl<'c> Session<'c> {
     /// On a connection of a caller's.
     pub(crate) fn lent(link: &'c mut dyn Link, texts: Arc<Texts>) -> Self {
-        Self { conn: Conn::Lent(link), texts, news: News::default(), last_id: None }
+        let settings = Settings::default();
+        Self { conn: Conn::Lent(link), texts, settings, news: News::default(), last_id: None }
+    }
+
+    /// What its server is set to.
+    pub(crate) const fn settings(&self) -> Settings {
+        self.settings
     }
 
     /// Whether it is in a transaction of a caller's: at whatever isolation level, and open for as long
@@ -122,7 +126,8 @@ impl<'c> Session<'c> {
             let fits = |&&size: &&usize| {
                 size == 1
                     || rest.get(..size).is_some_and(|rows| {
-                        rows.iter().flatten().map(bytes_of).sum::<usize>() <= BYTES_MAX
+                        rows.iter().flatten().map(bytes_of).sum::<usize>()
+                            <= self.settings.bytes_max
                     })
             };
             let (at, size) = SIZES

@@ -205,6 +205,11 @@ impl Texts {
         &self.prefix
     }
 
+    /// The names of everything that migrations make, as this store has them.
+    pub(crate) fn made(&self) -> impl Iterator<Item = String> + '_ {
+        NAMES.tables.iter().chain([&NAMES.view]).map(|name| format!("{}{name}", self.prefix))
+    }
+
     /// Whose plans are watched.
     pub(crate) fn watched(mut self, plans: Option<Plans>) -> Self {
         self.plans = plans;

@@ -44,11 +44,14 @@ pub(super) fn unpacked(release: &str, packages: &[&str]) -> Result<PathBuf> {
 /// A program of such a folder, behind its loader, because the system's libraries are older.
 pub(super) fn program(root: &Path, name: &str) -> Vec<String> {
     let path = |name: &str| root.join(name).display().to_string();
+    // Where the loader was before Debian moved all of it below `usr`.
+    let old = root.join("lib/x86_64-linux-gnu/ld-linux-x86-64.so.2");
+    let loader = if old.is_file() { old } else { root.join("usr/lib64/ld-linux-x86-64.so.2") };
     vec![
-        path("usr/lib64/ld-linux-x86-64.so.2"),
+        loader.display().to_string(),
         "--library-path".into(),
-        path("usr/lib/x86_64-linux-gnu"),
-        path(name),
+        ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"].map(path).join(":"),
+        root.join(name).display().to_string(),
     ]
 }
 

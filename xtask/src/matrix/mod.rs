@@ -6,6 +6,7 @@
 
 mod cache;
 mod debian;
+mod galera;
 mod npm;
 mod outcome;
 mod page;
@@ -105,13 +106,19 @@ fn suite(
         return Err(format!("{package} cannot be built").into());
     }
     let mut command = cargo(&arguments);
-    for (engine, server) in &running.servers {
-        command.env(engine.variable(), &server.url);
-    }
+    running.tell(&mut command);
     if let (Subject::PgBouncer, Some((engine, behind))) = (subject, running.servers.first()) {
         command.env(engine.direct_variable(), &behind.url);
     }
     let output = steps.command(&format!("matrix {}", subject.name()), Tests::Some, &mut command)?;
+    if let Some(test) = subject.also() {
+        let mut command = cargo(&["test", "--package", package, "--locked", "--test", test]);
+        running.tell(&mut command);
+        let output =
+            steps.command(&format!("{} {test}", subject.name()), Tests::Some, &mut command)?;
+        // Its figures are what it is run for.
+        output.lines().filter(|line| line.starts_with("figures: ")).for_each(say);
+    }
     Outcome::read(&output, promises)
 }
 

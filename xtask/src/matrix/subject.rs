@@ -1,8 +1,8 @@
 //! What the suite is run on.
 
-use std::fs;
+use std::{fs, process::Command};
 
-use super::{debian, npm, pgbouncer};
+use super::{debian, galera, npm, pgbouncer};
 use crate::{
     Result,
     metadata::Metadata,
@@ -30,10 +30,15 @@ pub(crate) enum Subject {
         maker: Maker,
         package: &'static str,
     },
+    /// MariaDB of a release of Debian, as three nodes of Galera that all take writes.
+    Galera {
+        name: &'static str,
+        release: &'static str,
+    },
 }
 
 /// All of them, in the order of the page.
-pub(crate) const SUBJECTS: [Subject; 10] = [
+pub(crate) const SUBJECTS: [Subject; 11] = [
     Subject::Memory,
     Subject::Sqlite,
     Subject::Installed(Engine::Postgres),
@@ -48,6 +53,7 @@ pub(crate) const SUBJECTS: [Subject; 10] = [
         maker: Maker::MariaDb,
         package: "mariadb-server-core",
     },
+    Subject::Galera { name: "mariadb-galera", release: "bookworm" },
     Subject::Debian {
         name: "mysql-9",
         release: "sid",
@@ -65,6 +71,15 @@ pub(crate) struct Running {
     pub(crate) servers: Vec<(Engine, Server)>,
 }
 
+impl Running {
+    /// Names its servers to a program.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        for (engine, server) in &self.servers {
+            command.env(engine.variable(), &server.url).envs(server.also.clone());
+        }
+    }
+}
+
 impl Subject {
     /// What it is asked for by.
     pub(crate) fn name(self) -> &'static str {
@@ -74,7 +89,7 @@ impl Subject {
             Self::Installed(Engine::Postgres) => "postgres",
             Self::Installed(Engine::MySql) => "mariadb",
             Self::PgBouncer => "pgbouncer",
-            Self::Npm { name, .. } | Self::Debian { name, .. } => name,
+            Self::Npm { name, .. } | Self::Debian { name, .. } | Self::Galera { name, .. } => name,
         }
     }
 
@@ -85,9 +100,9 @@ impl Subject {
             Self::Sqlite => "SQLite",
             Self::Installed(Engine::Postgres) | Self::Npm { .. } => "PostgreSQL",
             Self::PgBouncer => "PgBouncer",
-            Self::Installed(Engine::MySql) | Self::Debian { maker: Maker::MariaDb, .. } => {
-                "MariaDB"
-            }
+            Self::Installed(Engine::MySql)
+            | Self::Debian { maker: Maker::MariaDb, .. }
+            | Self::Galera { .. } => "MariaDB",
             Self::Debian { maker: Maker::MySql, .. } => "MySQL",
         }
     }
@@ -99,8 +114,13 @@ impl Subject {
             Self::Sqlite => ("taskstore-sqlite", "conformance"),
             Self::Installed(engine) => (engine.package(), "conformance"),
             Self::Npm { .. } | Self::PgBouncer => (Engine::Postgres.package(), "conformance"),
-            Self::Debian { .. } => (Engine::MySql.package(), "conformance"),
+            Self::Debian { .. } | Self::Galera { .. } => (Engine::MySql.package(), "conformance"),
         }
+    }
+
+    /// A test that is run on it beside the suite, which knows of one server only.
+    pub(crate) fn also(self) -> Option<&'static str> {
+        matches!(self, Self::Galera { .. }).then_some("galera")
     }
 
     /// Gets and starts what it needs.
@@ -122,6 +142,12 @@ impl Subject {
             Self::Debian { release, maker, package, .. } => {
                 let server: MySql = debian::mysql(release, maker, &[package])?;
                 (Engine::MySql, Server::start(&server)?)
+            }
+            Self::Galera { release, .. } => {
+                let servers = galera::start(release)?;
+                let version = servers.last().map(|server| server.version.clone());
+                let servers = servers.into_iter().map(|server| (Engine::MySql, server)).collect();
+                return Ok(Running { version: version.unwrap_or_default(), servers });
             }
         };
         Ok(Running { version: server.version.clone(), servers: vec![(engine, server)] })

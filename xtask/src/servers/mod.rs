@@ -24,7 +24,7 @@ pub(crate) use self::{
     find::program,
     mysql::{Maker, MySql},
     postgres::Postgres,
-    server::{Make, Server, put},
+    server::{Make, Server, free_port, is_free, put},
     supervisor::{Plan, Program, run as supervise},
 };
 
@@ -189,10 +189,11 @@ impl Servers {
     fn variables(&self) -> impl Iterator<Item = (&'static str, String)> {
         let authority = root().join(certificate::AUTHORITY).display().to_string();
         let servers = self.running.iter().flat_map(move |(engine, server)| {
-            [
+            let two = [
                 (engine.variable(), server.url.clone()),
                 (engine.authority_variable(), authority.clone()),
-            ]
+            ];
+            two.into_iter().chain(server.also.clone())
         });
         servers.chain(self.pooler.iter().map(|pooler| (POOLER, pooler.url.clone())))
     }

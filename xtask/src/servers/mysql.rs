@@ -55,7 +55,7 @@ impl MySql {
     }
 
     /// The server with the options that every run of it has.
-    fn program(&self, data: &Path, options: &[&str]) -> Program {
+    pub(crate) fn program(&self, data: &Path, options: &[&str]) -> Program {
         let mut program = Program::new(self.program.iter().cloned());
         program.words.push("--no-defaults".into());
         program.words.push(format!("--datadir={}", data.display()));

@@ -54,6 +54,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     /// What it calls itself.
     pub(crate) version: String,
+    /// A variable that tells tests more of it.
+    pub(crate) also: Option<(&'static str, String)>,
 }
 
 impl Server {
@@ -82,7 +84,8 @@ impl Server {
 
         let output = supervisor.stdout.take().ok_or("the supervisor has no output")?;
         let heard = listen(output);
-        let mut server = Self { supervisor, url: make.url(port), port, version: make.name() };
+        let (url, version) = (make.url(port), make.name());
+        let mut server = Self { supervisor, url, port, version, also: None };
         server.wait_until_ready(make, &heard)?;
         // Nobody who listens would stop the server in the end.
         thread::spawn(move || heard.into_iter().for_each(drop));
@@ -152,7 +155,8 @@ pub(crate) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
-fn is_free(port: u16) -> bool {
+/// Whether nobody listens on a port of this machine.
+pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 

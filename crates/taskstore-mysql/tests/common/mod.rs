@@ -11,7 +11,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-pub(crate) use harness::Mysql;
+pub(crate) use harness::{Mysql, database_of};
 use libtest_mimic::{Arguments, Completion, Trial};
 use mysql_async::{Conn, Row};
 use serde_json::value::RawValue;
@@ -59,6 +59,19 @@ pub(crate) fn run(tests: Vec<(&'static str, fn(), bool)>) -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
+/// Runs these tests one after the other, in their order.
+pub(crate) fn run_one_by_one(tests: Vec<(&'static str, fn())>) -> ExitCode {
+    let trial = |(name, test): (&'static str, fn())| {
+        Trial::test(name, move || {
+            test();
+            Ok(())
+        })
+    };
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads = Some(1);
+    libtest_mimic::run(&arguments, tests.into_iter().map(trial).collect()).exit_code()
+}
+
 /// The `main` of a test program that cannot be run.
 pub(crate) fn ignore(why: &'static str) -> ExitCode {
     taskstore_conformance::ignore(why)
@@ -92,6 +105,22 @@ impl Store {
         let definition = Definition::new(Alias::new("email.send").unwrap());
         backend.put_definition(&definition, Expect::Absent).await.unwrap();
         Self { backend, definition: definition.id, server, name }
+    }
+
+    /// A store on a server of the test's own.
+    pub(crate) async fn at(url: &str, name: &str) -> Self {
+        let server = Mysql::at(url);
+        server.make_database(name).await;
+        let backend = MysqlBackend::open(server.options(name)).await.unwrap();
+        backend.migrate(&Migrate::up()).await.unwrap();
+        let definition = Definition::new(Alias::new("email.send").unwrap());
+        backend.put_definition(&definition, Expect::Absent).await.unwrap();
+        Self { backend, definition: definition.id, server, name: name.to_owned() }
+    }
+
+    /// How another is opened on the same database.
+    pub(crate) fn options(&self) -> MysqlOptions {
+        self.server.options(&self.name)
     }
 
     /// Another backend on the same database, as another process has.
