@@ -88,6 +88,7 @@ impl Job {
                 ("synchronous_commit", "off"),
                 ("lock_timeout", "500"),
                 ("statement_timeout", "2000"),
+                ("idle_in_transaction_session_timeout", "4000"),
             ],
             Self::Tell => &[
                 ("synchronous_commit", "off"),
@@ -95,9 +96,12 @@ impl Job {
                 ("statement_timeout", "4000"),
             ],
             Self::Hear => &[("statement_timeout", "4000")],
-            Self::Migrate => {
-                &[("jit", "off"), ("lock_timeout", "60000"), ("statement_timeout", "0")]
-            }
+            Self::Migrate => &[
+                ("jit", "off"),
+                ("lock_timeout", "60000"),
+                ("statement_timeout", "0"),
+                ("idle_in_transaction_session_timeout", "0"),
+            ],
         }
     }
 

@@ -29,11 +29,29 @@ pub(crate) fn from_postgres(error: tokio_postgres::Error) -> Error {
     if *code == SqlState::INVALID_SCHEMA_NAME {
         return Error::invalid("schema", "there is no such schema: CREATE SCHEMA makes it");
     }
+    if is_taken(code) {
+        return Error::invalid("prefix", format!("{}: {NOT_OURS}", Told(error)));
+    }
     if may_pass(code.code()) {
         Error::unavailable(Told(error))
     } else {
         Error::backend(Told(error))
     }
+}
+
+/// What to do about a table that a store did not make.
+pub(crate) const NOT_OURS: &str = "it is there and not of this store; choose a prefix, or a schema of \
+    its own";
+
+/// Whether something of this name was there before a migration would make it.
+fn is_taken(code: &SqlState) -> bool {
+    [&SqlState::DUPLICATE_TABLE, &SqlState::DUPLICATE_FUNCTION, &SqlState::DUPLICATE_OBJECT]
+        .contains(&code)
+}
+
+/// Whether a table does not have the columns that it should.
+pub(crate) fn is_undefined_column(error: &Error) -> bool {
+    code_of(error) == Some(&SqlState::UNDEFINED_COLUMN)
 }
 
 /// What to do about a pooler that nobody has spoken of.

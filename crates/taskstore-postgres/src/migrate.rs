@@ -2,12 +2,16 @@
 //! its own, so that of two processes one waits and then finds nothing to do.
 
 use taskstore_core::{
-    Result,
+    Error, Result,
     backend::{Migrate, MigrationReport},
 };
 use taskstore_sql::{Applied, Migration, Migrations, READ_BOOK};
 
-use crate::{convert::number, session::Session};
+use crate::{
+    convert::number,
+    error::{NOT_OURS, is_undefined_column},
+    session::Session,
+};
 
 /// The migrations.
 pub(crate) const MIGRATIONS: Migrations = Migrations {

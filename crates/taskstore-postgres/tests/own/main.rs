@@ -10,6 +10,7 @@ mod failover;
 mod harness;
 #[path = "../common/own.rs"]
 mod own;
+mod places;
 #[path = "../server/store.rs"]
 mod store;
 mod work;
@@ -23,7 +24,7 @@ type Test = (&'static str, fn());
 
 fn main() -> ExitCode {
     let missing = own::missing();
-    let tests = [away::TESTS, chaos::TESTS, failover::TESTS].concat();
+    let tests = [away::TESTS, chaos::TESTS, failover::TESTS, places::TESTS].concat();
     let trials = tests.into_iter().map(|(name, run)| trial(name, run, missing)).collect();
     let mut arguments = Arguments::from_args();
     // They mostly wait for deadlines.

@@ -1,8 +1,8 @@
 //! Migrations come and go, and nothing else does.
 
 use taskstore_core::{
-    Backend, Error, QueueName, RunnerId,
-    backend::{Claim, Enqueue, Migrate},
+    Backend, Error, QueueName, RunnerId, Status,
+    backend::{Claim, Enqueue, Fate, Migrate, Settle, Settlement, Transition},
 };
 use taskstore_postgres::PostgresBackend;
 
@@ -18,6 +18,9 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_plan_can_be_run_by_a_person", a_plan),
     ("a_migration_that_was_changed_after_it_was_applied_is_refused", changed),
     ("newer_tables_say_whether_this_code_still_fits", newer),
+    ("older_code_goes_on_with_newer_tables_that_say_so", rolling),
+    ("newer_code_does_not_start_on_older_tables", older_tables),
+    ("a_table_that_is_not_ours_is_named_and_left_alone", not_ours),
     ("stores_with_other_prefixes_share_a_schema", prefixes),
     ("a_schema_that_is_not_there_is_named", no_schema),
 ];
@@ -121,6 +124,79 @@ fn newer() {
         let error = store.backend.check_schema().await.unwrap_err();
         assert!(matches!(error, Error::Schema { found: 3, expected: 2, .. }), "{error}");
         assert!(store.backend.migrate(&Migrate::down()).await.is_err(), "only newer code can");
+    });
+}
+
+/// A newer program has migrated while this one runs, and then this one starts once more.
+fn rolling() {
+    with_store(async |store| {
+        store.enqueue(3).await;
+        let held = store.claim(1).await.tasks[0].lease;
+        let newer = "ALTER TABLE task_queue ADD COLUMN later text;
+            ALTER TABLE task_payload ADD COLUMN later integer NOT NULL DEFAULT 7;
+            CREATE TABLE task_held(task bigint PRIMARY KEY);
+            INSERT INTO task_migration VALUES(99,'0099_later','x',2,0);SELECT 1";
+        store.sql(newer).await;
+        let success = Transition::Success { output: None };
+        let end = Settlement::new(held, success);
+        let settled = store.backend.settle(&Settle::new(vec![end])).await.unwrap();
+        assert_eq!(settled.fates, [Fate::Applied { status: Status::Success }]);
+        let again = store.other().await;
+        for backend in [&store.backend, &again] {
+            backend.check_schema().await.unwrap();
+            assert!(backend.migrate(&Migrate::up()).await.unwrap().applied.is_empty());
+            backend.enqueue(&Enqueue::new(&[store.task()])).await.unwrap();
+            assert_eq!(backend.claim(&claim()).await.unwrap().tasks.len(), 1);
+            assert!(backend.task(held.task).await.unwrap().is_some());
+        }
+        store.sql("UPDATE task_migration SET compatible_from=99 WHERE version=99").await;
+        for error in [
+            again.check_schema().await.unwrap_err(),
+            again.migrate(&Migrate::up()).await.unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Schema { found: 99, .. }), "{error}");
+            assert!(error.to_string().contains("update this program"), "{error}");
+        }
+    });
+}
+
+fn older_tables() {
+    with_store(async |store| {
+        store.sql("DELETE FROM task_migration WHERE version=(SELECT max(version) FROM task_migration)").await;
+        let error = store.backend.check_schema().await.unwrap_err();
+        assert!(
+            matches!(error, Error::Schema { found, expected, .. } if found + 1 == expected),
+            "{error}"
+        );
+        assert!(error.to_string().contains("migrat"), "{error}");
+    });
+}
+
+fn not_ours() {
+    with_store(async |store| {
+        for (prefix, theirs) in
+            [("one_", "one_task_later(x int)"), ("two_", "two_task_migration(x int)")]
+        {
+            store.sql(&format!("CREATE TABLE {theirs};SELECT 1")).await;
+            let backend =
+                PostgresBackend::open(store.options().prefix(prefix).unwrap()).await.unwrap();
+            for migrate in [Migrate::up(), Migrate::down()] {
+                match backend.migrate(&migrate).await {
+                    Err(Error::Invalid { field: "prefix", reason }) => {
+                        assert!(reason.contains("task_"), "{reason}");
+                    }
+                    // Nothing of ours is there to be dropped.
+                    Ok(report) if prefix == "one_" => assert!(report.applied.is_empty()),
+                    other => panic!("{prefix} {other:?}"),
+                }
+            }
+            let left = format!(
+                "SELECT string_agg(relname,' ') FROM pg_class
+                  WHERE relnamespace=current_schema()::regnamespace AND relname LIKE '{prefix}%'"
+            );
+            let (name, _) = theirs.split_once('(').unwrap();
+            assert_eq!(store.sql(&left).await, [[name]]);
+        }
     });
 }
 
