@@ -1,5 +1,5 @@
 -- Moves tasks out of shared leases, each into a lease of its own: turn + 1, owner, length and the claim's time kept. A row for each
--- position that was moved, or was moved before by the same request. The old list keeps a pair that no longer matches.
+-- position that was moved; isolated_before knows of the others. The old list keeps a pair that no longer matches.
 -- 1 now or NULL 2 tasks 3 leases 4 turns 5 new leases
 WITH c AS MATERIALIZED (SELECT COALESCE($1::bigint,(extract(epoch FROM now())*1000000)::bigint) AS now),
 l AS MATERIALIZED (SELECT lease,owner,claimed_at,length,open FROM task_lease WHERE lease=ANY($3::uuid[]) ORDER BY lease FOR UPDATE),
@@ -15,6 +15,4 @@ ld AS (DELETE FROM task_lease WHERE lease=ANY(ARRAY(SELECT lease FROM lc WHERE o
 lx AS (DELETE FROM task_lease_tasks WHERE lease=ANY(ARRAY(SELECT lease FROM lc WHERE open<=n))),
 ln AS (INSERT INTO task_lease(lease,owner,beat_at,length,claimed_at,open,alone) SELECT own,owner,now,length,claimed_at,1,true FROM fin),
 lt AS (INSERT INTO task_lease_tasks(lease,tasks,turns) SELECT own,ARRAY[seq],ARRAY[turn] FROM fin)
-SELECT n::int FROM fin
-UNION ALL SELECT u.n::int FROM unnest($2,$4,$5) WITH ORDINALITY u(task,turn,own,n) JOIN task_lease o ON o.lease=u.own JOIN task_lease_tasks b ON b.lease=u.own
- JOIN task_queue t ON t.id=u.task AND t.turn=u.turn+1 AND t.status=0 AND b.tasks[1]=t.seq AND b.turns[1]=t.turn;
+SELECT n::int FROM fin;

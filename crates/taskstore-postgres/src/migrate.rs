@@ -80,7 +80,13 @@ async fn read_book(session: &Session) -> Result<Option<Vec<Applied>>> {
         return Ok(None);
     }
     let sql = texts.prepare("migrations", READ_BOOK);
-    let rows = session.rows_of(&sql, &[]).await?;
+    let rows = session.rows_of(&sql, &[]).await.map_err(|error| {
+        if is_undefined_column(&error) {
+            Error::invalid("prefix", format!("a table task_migration: {NOT_OURS}"))
+        } else {
+            error
+        }
+    })?;
     let applied = |row: &tokio_postgres::Row| {
         Ok(Applied {
             version: number(row.get::<_, i32>(0))?,

@@ -101,6 +101,7 @@ statements! {
     LogTrim = "log_trim",
     ProgressUpdate = "progress_update",
     Isolate = "isolate",
+    IsolatedBefore = "isolated_before",
     LateLeases = "late_leases",
     LeaseAtBeat = "lease_at_beat",
     LeaseFind = "lease_find",

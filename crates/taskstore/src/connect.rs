@@ -46,7 +46,9 @@ const KNOWN: &str =
 /// | `application_name` | `taskstore`: what the server shows in `pg_stat_activity` |
 /// | `connect_timeout` | `5`: seconds to wait for a connection |
 /// | `host` | the folder of a unix socket, as in `postgres:///app?host=/run/postgresql` |
-/// | `listen` | `on`: work that other processes enqueue is heard of at once; `off`: idle runners only poll for it |
+/// | `pooler` | `none`; `transaction`: a pooler such as PgBouncer lends a connection for each transaction |
+/// | `listen` | `on`: work that other processes enqueue is heard of at once; `off`: idle runners only poll for it; behind a pooler, `postgres://app@db/app`: the server itself, where it is heard |
+/// | `target_session_attrs` | `any`, but `read-write` for several hosts, as in `postgres://app@db1,db2/app`: the first that takes writes |
 /// | `sslmode` | `prefer` with the feature `tls`, without it `disable`: also `require`, `verify-ca` and `verify-full`, as every client of PostgreSQL has them |
 /// | `sslrootcert` | the system's authorities: a file of others |
 ///

@@ -26,14 +26,33 @@ pub(crate) async fn isolate(session: &Session, request: &Isolate) -> Result<Vec<
     let own: Vec<_> = each().map(|(_, own)| Uuid::of(own.ulid())).collect();
     let rows = session.rows(Sql::Isolate, &[&now, &tasks, &leases, &turns, &own]).await?;
     let mut alone = vec![None; request.tasks.len()];
-    for row in rows {
-        let index = usize::try_from(row.try_get::<_, i32>(0).mapped()? - 1).unwrap_or(usize::MAX);
+    let mut say = |index: usize| {
         if let (Some(alone), Some(&(lease, own))) = (alone.get_mut(index), request.tasks.get(index))
         {
             *alone = Some(Lease { task: lease.task, batch: own, turn: lease.turn + 1 });
         }
+    };
+    let moved: HashSet<usize> = rows.iter().map(position).collect::<Result<_>>()?;
+    moved.iter().copied().for_each(&mut say);
+    let refused: Vec<_> = (0..request.tasks.len()).filter(|n| !moved.contains(n)).collect();
+    if !refused.is_empty() {
+        let tasks = picked(&tasks, &refused);
+        let (turns, own) = (picked(&turns, &refused), picked(&own, &refused));
+        let rows = session.rows(Sql::IsolatedBefore, &[&tasks, &turns, &own]).await?;
+        for row in &rows {
+            refused.get(position(row)?).copied().into_iter().for_each(&mut say);
+        }
     }
     Ok(alone)
+}
+
+/// Which position of the request a row is about.
+fn position(row: &Row) -> Result<usize> {
+    Ok(usize::try_from(row.try_get::<_, i32>(0).mapped()? - 1).unwrap_or(usize::MAX))
+}
+
+fn picked<T: Copy>(all: &[T], positions: &[usize]) -> Vec<T> {
+    positions.iter().filter_map(|&position| all.get(position).copied()).collect()
 }
 
 /// Leases that were not heard of for a third of their length, or whose beat lies in the future.

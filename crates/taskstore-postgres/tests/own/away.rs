@@ -1,7 +1,7 @@
 //! A server that is silent, frozen, killed, or cut off in the middle of every call.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -32,12 +32,19 @@ pub(crate) const TESTS: &[Test] = &[
 /// By when every call has given up: its own deadline, and a little for a machine that is busy.
 const LIMIT: Duration = Duration::from_secs(13);
 
+/// One server for all who leave it alone. It ends with the program.
+fn shared() -> &'static OwnServer {
+    static SERVER: OnceLock<OwnServer> = OnceLock::new();
+    SERVER.get_or_init(|| OwnServer::boot(&["fsync=off", "max_connections=200"]))
+}
+
 /// Runs a test on one store that is reached through a proxy.
 async fn behind_a_proxy(server: &OwnServer, name: &str) -> (Proxy, Arc<dyn Backend>, Postgres) {
     let proxy = Proxy::before(server.address()).await.unwrap();
     let harness = Postgres::at(own::url(proxy.port()), server.url());
     harness.make_schema(name).await;
-    let options = harness.options(name).connect_timeout(Duration::from_secs(1));
+    let options =
+        harness.options(name).connect_timeout(Duration::from_secs(1)).application_name(name);
     let backend = PostgresBackend::open(options).await.unwrap();
     backend.migrate(&taskstore_core::backend::Migrate::up()).await.unwrap();
     (proxy, Arc::new(backend), harness)
@@ -48,9 +55,9 @@ fn run(test: impl Future<Output = ()>) {
 }
 
 fn cut_off() {
-    let server = OwnServer::boot(&["fsync=off"]);
+    let server = shared();
     let try_out = async |name: &str, weather| {
-        let (proxy, backend, _harness) = behind_a_proxy(&server, name).await;
+        let (proxy, backend, _harness) = behind_a_proxy(server, name).await;
         let mut outage = Outage::prepare(backend).await;
         proxy.turn(weather);
         outage.during(LIMIT).await;
@@ -63,7 +70,7 @@ fn cut_off() {
             try_out("silence", Weather::Silence),
             try_out("no_answers", Weather::NoAnswers),
             async {
-                let (proxy, backend, _harness) = behind_a_proxy(&server, "cut").await;
+                let (proxy, backend, _harness) = behind_a_proxy(server, "cut").await;
                 let mut outage = Outage::prepare(backend).await;
                 proxy.turn(Weather::NoAnswers);
                 tokio::join!(outage.during(LIMIT), async {
@@ -113,9 +120,9 @@ fn killed() {
 }
 
 fn half_closed() {
-    let server = OwnServer::boot(&["fsync=off"]);
+    let server = shared();
     run(async {
-        let (proxy, backend, harness) = behind_a_proxy(&server, "half").await;
+        let (proxy, backend, harness) = behind_a_proxy(server, "half").await;
         let mut outage = Outage::prepare(backend).await;
         // The statements of the calls are done, and their ends never come: what they locked stays
         // locked, as far as the server knows somebody is still there.
@@ -126,7 +133,7 @@ fn half_closed() {
             proxy.turn(Weather::Refusal);
         });
         proxy.turn(Weather::Fair);
-        let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name='taskstore'";
+        let open = "SELECT count(*) FROM pg_stat_activity WHERE application_name='half'";
         let open = harness.sql("half", open).await.unwrap();
         assert_ne!(open[1][0], "0", "the server was told");
         outage.after().await;
@@ -134,7 +141,7 @@ fn half_closed() {
 }
 
 fn deaf() {
-    let server = OwnServer::boot(&["fsync=off"]);
+    let server = shared();
     let harness = Postgres::at(server.url(), server.url());
     with_store_of(harness, async |store: Store| {
         let proxy = Proxy::before(server.address()).await.unwrap();
@@ -166,7 +173,7 @@ fn deaf() {
 }
 
 fn exhausted() {
-    let server = OwnServer::boot(&["fsync=off"]);
+    let server = shared();
     let harness = Postgres::at(server.url(), server.url());
     with_store_of(harness, async |store: Store| {
         let options = store.options().pool(1).unwrap().connect_timeout(Duration::from_secs(1));
@@ -201,7 +208,7 @@ fn exhausted() {
 }
 
 fn full() {
-    let server = OwnServer::boot(&["fsync=off"]);
+    let server = shared();
     let harness = Postgres::at(server.url(), server.url());
     with_store_of(harness, async |store: Store| {
         // As `max_connections` is answered, but without taking all of them.

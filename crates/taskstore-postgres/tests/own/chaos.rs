@@ -57,7 +57,7 @@ fn what_is_cut_frozen_and_killed_at_random_keeps_every_promise() {
         let tally = stress::finish(Arc::new(direct), seed, history)
             .await
             .unwrap_or_else(|violations| panic!("seed {seed}:\n{}", violations.join("\n")));
-        assert!(harms > 10 && tally.unknown > 20, "seed {seed}: {harms} {tally:?}");
+        assert!(harms > 4 && tally.unknown > 20, "seed {seed}: {harms} {tally:?}");
         assert!(tally.claims > 0 && tally.settled > 0, "seed {seed}: {tally:?}");
     });
 }

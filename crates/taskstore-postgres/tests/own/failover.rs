@@ -14,7 +14,7 @@ use tokio_postgres::{NoTls, SimpleQueryMessage};
 use crate::{
     Test,
     own::{self, OwnServer},
-    work::{Seen, Work, produce},
+    work::{Seen, Work, definition, produce},
 };
 
 pub(crate) const TESTS: &[Test] = &[
@@ -74,10 +74,11 @@ fn failover() {
         a_standby_is_left_for_the_primary(&primary, &standby).await;
 
         let mut tasks = one.enqueue_many::<Work>((0..800).map(|n| 20 + n % 20)).await.unwrap();
+        let definition = definition(&admin).await;
         let goes_on = AtomicBool::new(true);
         let runners = [one.runner().start().await.unwrap(), other.runner().start().await.unwrap()];
         let (produced, ()) = tokio::join!(
-            produce(options(&both), |made| made < 20 || goes_on.load(Ordering::Relaxed)),
+            produce(&admin, definition, |made| made < 20 || goes_on.load(Ordering::Relaxed)),
             async {
                 seen.has_run(200).await;
                 primary.kill();

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     let trials = tests.into_iter().map(|(name, run)| trial(name, run, missing)).collect();
     let mut arguments = Arguments::from_args();
     // They mostly wait for deadlines.
-    arguments.test_threads = arguments.test_threads.or(Some(8));
+    arguments.test_threads = arguments.test_threads.or(Some(6));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 

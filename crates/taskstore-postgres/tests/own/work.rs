@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::value::RawValue;
 use taskstore_core::{
-    Alias, Backend, Error, RunError, Status, Store, TaskContext, TaskId, TaskKey,
+    Alias, Backend, DefinitionId, Error, RunError, Status, Store, TaskContext, TaskId, TaskKey,
     backend::{DefinitionKey, Enqueue, Enqueued, NewTask},
 };
 use taskstore_postgres::{PostgresBackend, PostgresOptions};
@@ -90,18 +90,22 @@ impl Seen {
     }
 }
 
+/// What the tasks are of.
+pub(crate) async fn definition(backend: &PostgresBackend) -> DefinitionId {
+    let alias = DefinitionKey::Alias(Alias::new(Work::KEY).unwrap());
+    backend.definition(&alias).await.unwrap().unwrap().id
+}
+
 /// Enqueues one task after the other until it is told to stop, each again under its id until it is
 /// acknowledged; those that were.
 pub(crate) async fn produce(
-    options: PostgresOptions,
+    backend: &PostgresBackend,
+    definition: DefinitionId,
     goes_on: impl Fn(usize) -> bool,
 ) -> Vec<TaskId> {
-    let backend = PostgresBackend::open(options).await.unwrap();
-    let alias = DefinitionKey::Alias(Alias::new(Work::KEY).unwrap());
-    let definition = backend.definition(&alias).await.unwrap().unwrap();
     let mut tasks = Vec::new();
     while goes_on(tasks.len()) {
-        let task = NewTask::new(definition.id, RawValue::from_string("5".to_owned()).unwrap());
+        let task = NewTask::new(definition, RawValue::from_string("5".to_owned()).unwrap());
         let request = [task];
         loop {
             match backend.enqueue(&Enqueue::new(&request)).await {

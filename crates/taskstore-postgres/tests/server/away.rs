@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use taskstore_core::{
-    Backend, Error, LeaseId, RunnerId,
-    backend::{Enqueue, LateLease, Pulse, TakeOver},
+    Backend, Error, LeaseId, RunnerId, Status,
+    backend::{Enqueue, Fate, Isolate, LateLease, Pulse, Settle, Settlement, TakeOver, Transition},
 };
 use taskstore_postgres::{PostgresBackend, PostgresOptions};
 use tokio_postgres::NoTls;
@@ -19,6 +19,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("a_database_that_is_not_there_is_an_error_that_would_come_again", no_database),
     ("connections_that_were_cut_are_replaced", cut),
     ("a_lease_that_somebody_holds_is_busy_and_nobody_waits", held),
+    ("a_request_that_is_sent_again_while_the_first_is_under_way_is_answered_alike", sent_again),
     ("a_call_that_waits_for_a_lock_gives_up_in_time_and_has_done_nothing", locked),
 ];
 
@@ -126,6 +127,42 @@ fn held() {
         assert!(began.elapsed() < Duration::from_secs(4), "somebody waited: {:?}", began.elapsed());
         person.batch_execute("ROLLBACK").await.unwrap();
         assert_eq!(heart.beat(&[held]).await.unwrap().leases, [Pulse::Alive]);
+    });
+}
+
+/// A connection that is cut does not stop the server from doing what was asked over it: it is asked again,
+/// and then both are under way.
+fn sent_again() {
+    with_store(async |store| {
+        store.enqueue(2).await;
+        let claimed = store.claim(2).await;
+        let (one, other) = (claimed.tasks[0].lease, claimed.tasks[1].lease);
+        let person = person(&store).await;
+        let lock = "BEGIN;SELECT FROM task_lease FOR UPDATE";
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND query LIKE '%task_lease%'";
+        let both_wait = async || {
+            while store.sql(waiting).await[0][0] != "2" {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            person.batch_execute("COMMIT").await.unwrap();
+        };
+        let isolate = Isolate::new(vec![(one, LeaseId::new())]);
+        person.batch_execute(lock).await.unwrap();
+        let (first, second, ()) = tokio::join!(
+            store.backend.isolate(&isolate),
+            store.backend.isolate(&isolate),
+            both_wait()
+        );
+        let (first, second) = (first.unwrap(), second.unwrap());
+        assert!(first[0].is_some() && first == second, "{first:?} {second:?}");
+        let success = Transition::Success { output: None };
+        let settle = Settle::new(vec![Settlement::new(other, success)]);
+        person.batch_execute(lock).await.unwrap();
+        let (first, second, ()) =
+            tokio::join!(store.backend.settle(&settle), store.backend.settle(&settle), both_wait());
+        let applied = Fate::Applied { status: Status::Success };
+        assert_eq!(first.unwrap().fates, [applied]);
+        assert_eq!(second.unwrap().fates, [applied]);
     });
 }
 
