@@ -139,27 +139,31 @@ fn sent_again() {
         let (one, other) = (claimed.tasks[0].lease, claimed.tasks[1].lease);
         let person = person(&store).await;
         let lock = "BEGIN;SELECT FROM task_lease FOR UPDATE";
-        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND query LIKE '%task_lease%'";
+        let name = format!("again {}", std::process::id());
+        let options = store.options().application_name(&name);
+        let backend = PostgresBackend::open(options).await.unwrap();
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type='Lock' AND application_name='{name}'"
+        );
         let both_wait = async || {
-            while store.sql(waiting).await[0][0] != "2" {
+            let began = Instant::now();
+            while store.sql(&waiting).await[0][0] != "2" {
+                assert!(began.elapsed() < Duration::from_secs(4), "they do not wait");
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             person.batch_execute("COMMIT").await.unwrap();
         };
         let isolate = Isolate::new(vec![(one, LeaseId::new())]);
         person.batch_execute(lock).await.unwrap();
-        let (first, second, ()) = tokio::join!(
-            store.backend.isolate(&isolate),
-            store.backend.isolate(&isolate),
-            both_wait()
-        );
+        let (first, second, ()) =
+            tokio::join!(backend.isolate(&isolate), backend.isolate(&isolate), both_wait());
         let (first, second) = (first.unwrap(), second.unwrap());
         assert!(first[0].is_some() && first == second, "{first:?} {second:?}");
         let success = Transition::Success { output: None };
         let settle = Settle::new(vec![Settlement::new(other, success)]);
         person.batch_execute(lock).await.unwrap();
         let (first, second, ()) =
-            tokio::join!(store.backend.settle(&settle), store.backend.settle(&settle), both_wait());
+            tokio::join!(backend.settle(&settle), backend.settle(&settle), both_wait());
         let applied = Fate::Applied { status: Status::Success };
         assert_eq!(first.unwrap().fates, [applied]);
         assert_eq!(second.unwrap().fates, [applied]);
