@@ -1,7 +1,7 @@
 //! That everything a runner and an operator do goes by keys, whatever the tables hold and whatever the
 //! server believes of them: a write that walks through a table locks what it passes.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 #[path = "common/fill.rs"]

@@ -48,7 +48,7 @@ impl SqlMutant {
             let is = |case: &Case| noun(case) == *wanted || case.name == *wanted;
             cases().into_iter().filter(is).collect::<Vec<_>>()
         };
-        self.cases.iter().flat_map(|wanted| asked(wanted)).collect()
+        self.cases.iter().flat_map(asked).collect()
     }
 
     /// Whether a file of the crate in this folder has what is to be replaced, and there are cases.
