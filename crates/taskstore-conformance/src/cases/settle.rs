@@ -329,9 +329,12 @@ async fn given_a_settle_with_a_claim_when_sent_then_both_are_done(c: &Context) {
 
 async fn given_a_release_with_a_claim_when_sent_then_the_claim_sees_what_was_released(c: &Context) {
     let first = c.running().await;
-    let request =
-        Settle::new(vec![Settlement::new(first.lease, release())]).then(c.claim_of(5)).at(at(1));
-    let claimed = c.settle_all(&request).await.claimed.unwrap();
+    let end = || Settlement::new(first.lease, release());
+    let request = Settle::new(vec![end(), end()]).then(c.claim_of(5)).at(at(1));
+    let settled = c.settle_all(&request).await;
+    // Also what is there twice is answered before the claim.
+    assert_eq!(settled.fates, [Fate::Applied { status: Status::Queued }; 2]);
+    let claimed = settled.claimed.unwrap();
     assert_eq!(ids(&claimed.tasks), [first.lease.task]);
     assert_eq!(claimed.tasks[0].lease.turn, first.lease.turn + 1);
     assert_eq!(c.settle(first.lease, success()).await, Fate::Applied { status: Status::Running });

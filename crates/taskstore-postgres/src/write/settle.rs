@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use taskstore_core::{
     LogLine, Result, Status,
-    backend::{AttemptIs, Fate, Requeue, Settle, Settled, Settlement, Transition},
+    backend::{AttemptIs, Claimed, Fate, Requeue, Settle, Settled, Settlement, Transition},
     clock,
     limits::LOG_LINES_MAX,
     within::Completed,
@@ -93,6 +93,7 @@ pub(crate) async fn settle(
             answer = asked.answer(&rows, events)?;
         }
         if let Some((claimed, seen)) = answer {
+            before_the_claim(settlements, &mut settled.fates, &claimed);
             settled.claimed = Some(claimed);
             news.merge(&seen);
         }
@@ -120,6 +121,19 @@ pub(crate) async fn complete(session: &impl Run, settlement: &Settlement) -> Res
         session.together(false, &steps, false).await?;
     }
     Ok(Completed::Now)
+}
+
+/// What was settled before is asked after everything: a task that the claim of this very call has taken
+/// since waited when its settlement was answered.
+fn before_the_claim(settlements: &[Settlement], fates: &mut [Fate], claimed: &Claimed) {
+    for (settlement, fate) in settlements.iter().zip(fates) {
+        let task = settlement.lease.task;
+        if *fate == (Fate::Applied { status: Status::Running })
+            && claimed.tasks.iter().any(|taken| taken.lease.task == task)
+        {
+            *fate = Fate::Applied { status: Status::Queued };
+        }
+    }
 }
 
 /// What the statement did; the positions that it refused.
