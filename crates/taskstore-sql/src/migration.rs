@@ -243,7 +243,11 @@ mod tests {
         let [one, two] = [applied(1, "CREATE a;", 1), applied(2, "CREATE b;", 1)];
         let told = |applied: &[Applied]| ALL.check(Some(applied)).map_err(|e| e.to_string());
         assert!(told(&[one.clone(), two.clone()]).is_ok());
-        assert!(ALL.check(None).is_err() && told(&[]).is_err() && told(std::slice::from_ref(&one)).is_err());
+        assert!(
+            ALL.check(None).is_err()
+                && told(&[]).is_err()
+                && told(std::slice::from_ref(&one)).is_err()
+        );
         assert!(told(&[one.clone(), applied(2, "CREATE c;", 1)]).unwrap_err().contains("checksum"));
         assert!(told(&[one.clone(), two.clone(), applied(3, "", 2)]).is_ok(), "newer, compatible");
         let newer = [one.clone(), two, applied(3, "", 3)];
