@@ -47,9 +47,24 @@ async fn behind_a_proxy(server: &Own, name: &str) -> (Proxy, Arc<dyn Backend>, M
     let harness = Mysql::at(&server.url());
     harness.make_database(name).await;
     let options = quick(harness.options(name)).port(proxy.port());
-    let backend = MysqlBackend::open(options).await.unwrap();
+    let backend = open(options).await;
     backend.migrate(&Migrate::up()).await.unwrap();
     (proxy, Arc::new(backend), harness)
+}
+
+/// As a program that starts beside its server does: what is worth another try is tried again.
+async fn open(options: MysqlOptions) -> MysqlBackend {
+    let began = Instant::now();
+    loop {
+        match MysqlBackend::open(options.clone()).await {
+            Ok(backend) => return backend,
+            Err(error) => {
+                let goes_on = error.is_retryable() && began.elapsed() < Duration::from_secs(30);
+                assert!(goes_on, "{error}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 async fn cut_off() {
@@ -108,7 +123,7 @@ async fn frozen_and_killed() {
     let proxy = Proxy::before(server.address()).await.unwrap();
     let options = quick(_more.options("killed")).port(proxy.port());
     drop(backend);
-    let backend = MysqlBackend::open(options).await.unwrap();
+    let backend = open(options).await;
     let mut outage = Outage::prepare(Arc::new(backend)).await;
     // What is done, and nobody hears of.
     proxy.turn(Weather::NoAnswers);

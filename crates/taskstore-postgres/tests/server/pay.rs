@@ -139,12 +139,14 @@ async fn dies(store: Store, point: &str) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert_eq!(deaths, 1, "{point}");
-    for id in ids {
+    for id in &ids {
         let effects = store.sql(&format!("SELECT count(*) FROM effect WHERE task='{id}'")).await;
         assert_eq!(effects[0][0], "1", "{point}: the effect of {id}");
-        let task = tasks.tasks().get(id).await.unwrap();
-        // In a lease of its own its loss counts.
-        let most = if point == "after the end" { 2 } else { 1 };
+        let task = tasks.tasks().get(*id).await.unwrap();
+        // In a lease of its own its loss counts: so it may be with the neighbours, which complete too,
+        // at any moment; and with the one whose death this is only between its end and its commit.
+        let alone = *id != ids[1] || point == "after the end";
+        let most = if alone { 2 } else { 1 };
         assert!(task.attempts <= most, "{point}: {task:?}");
     }
 }
