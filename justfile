@@ -20,7 +20,7 @@ matrix *names:
 lint:
     cargo xtask lint
 
-# What takes longer: a release build, the oldest rusqlite, other libraries beside ours.
+# What takes longer: what a release lacks, the oldest rusqlite, other libraries beside ours.
 check-more:
     cargo xtask check-more
 

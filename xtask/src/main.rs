@@ -52,7 +52,7 @@ enum Command {
         /// The stores to run it on; all, if none is named.
         names: Vec<String>,
     },
-    /// Checks what takes longer: a release build, the oldest rusqlite, other libraries beside ours.
+    /// Checks what takes longer: what a release lacks, the oldest rusqlite, other libraries beside ours.
     CheckMore,
     /// Runs one database server until its standard input is closed; for this program only.
     #[command(name = servers::SUPERVISE, hide = true)]
